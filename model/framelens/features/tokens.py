@@ -1,0 +1,319 @@
+"""From text to tokens: the readable reference that the compiled kernel must equal.
+
+The specification, in the order the steps happen:
+
+1. **Characters** are classed and folded by `framelens.features.alphabet`: Latin letters become lower-case ASCII
+   (``É`` is ``e``, ``ß`` is ``ss``), invisible characters vanish, letters of other scripts separate and are counted.
+2. **Words** are runs of letters; an apostrophe (straight or curly) between two letters is dropped, so ``don't`` is
+   ``dont``. A final ``'s``, ``'re``, ``'ll``, ``'ve``, ``'m`` or ``'d`` is cut off: ``minister's`` is ``minister``.
+   A lower-case letter on its own (but for ``a`` and ``i``) and the stray halves ``re``, ``ll``, ``ve`` leave no
+   token. Collectors lose apostrophes in many ways; the featuriser must not tell one collector from another.
+3. **Names** are masked: a word whose first letter is upper-case and which is not in the list of common words (words
+   that the corpus writes in lower case in the middle of a sentence, plus titles such as ``president``) is a
+   `Kind.NAME`. Any number of names in a row is one token. No name reaches the model.
+4. **Numbers** are runs of digits, with ``. , : /`` between two digits inside them, and are masked: `Kind.NUMBER`.
+5. **Punctuation** marks are tokens of their own: ``. , ; : ? ! ( ) - $ % "``. Variants fold to these. A hyphen
+   between two letters or digits separates and leaves no token; any other hyphen is a dash, and dashes in a row are one.
+6. **Quotation.** A token is quoted speech (`Field.QUOTED`) or the reporter's own voice (`Field.REPORTER`). A curly
+   or low quotation mark or guillemet opens and its counterpart closes; a straight mark toggles; U+2018 opens where
+   the character before it is no letter or digit, and what it opened is closed by U+2019 before a character that is
+   no letter. Marks inside a quotation of another style do nothing. A line break ends a quotation: an unclosed mark
+   reaches no further than its paragraph. And so does the `QUOTATION_LIMIT`-th token, because a paragraph can be a
+   whole article. A double mark leaves the token ``"`` in the reporter's voice; a single one leaves none.
+7. **Paragraphs** end at line breaks. No n-gram crosses one.
+8. **Sentences** are counted at ``. ? !`` before white space, a closing mark or the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+from framelens.features.alphabet import CharClass, char_class, fold_table, upper_table
+
+QUOTATION_LIMIT = 150
+"""A quotation of more tokens than this was never closed; the reporter's voice resumes."""
+
+
+CLITICS = frozenset({"s", "re", "ll", "ve", "m", "d"})
+"""Cut off behind an apostrophe."""
+
+FRAGMENTS = frozenset("bcdefghjklmnopqrstuvwxyz") | {"re", "ll", "ve"}
+"""Lower-case words that leave no token: what is left of a contraction whose apostrophe became a space."""
+
+
+class Kind(IntEnum):
+    """What a token is."""
+
+    WORD = 0
+    NAME = 1
+    NUMBER = 2
+    PUNCTUATION = 3
+
+
+class Field(IntEnum):
+    """Whose words a token is."""
+
+    REPORTER = 0
+    QUOTED = 1
+
+
+NAME_TOKEN = "<name>"
+NUMBER_TOKEN = "<num>"
+
+
+@dataclass(slots=True)
+class Token:
+    """One token and where it stood.
+
+    Attributes
+    ----------
+    text
+        The folded word, `NAME_TOKEN`, `NUMBER_TOKEN` or a punctuation mark.
+    kind, field
+        See `Kind` and `Field`.
+    paragraph
+        Index of the paragraph, from 0; only paragraphs with a token count.
+    start, stop
+        Offsets into the text, in characters; ``text[start:stop]`` is what the token was made from.
+    letters
+        Length of the folded word in ASCII letters; 0 for numbers and punctuation.
+    shouted
+        Two letters or more and all of them upper-case, those of a clitic too.
+    closes_sentence
+        A full stop, question or exclamation mark with white space, a closing mark or the end behind it.
+    """
+
+    text: str
+    kind: Kind
+    field: Field
+    paragraph: int
+    start: int
+    stop: int
+    letters: int = 0
+    shouted: bool = False
+    closes_sentence: bool = False
+
+
+@dataclass(slots=True)
+class TokenStream:
+    """The tokens of one article and the two counts that leave no token of their own."""
+
+    tokens: list[Token]
+    foreign_letters: int
+    quotations: int
+
+
+def tokenize(text: str, common_words: Container[str]) -> TokenStream:
+    """Split one article into tokens as the module's docstring specifies.
+
+    Parameters
+    ----------
+    text
+        The article, already cleaned.
+    common_words
+        Folded words that are not names even when they are capitalised.
+    """
+    return _Tokenizer(text, common_words).run()
+
+
+class _Tokenizer:
+    """One pass over one text; the state is what the specification speaks of."""
+
+    def __init__(self, text: str, common_words: Container[str]) -> None:
+        self.text = text
+        self.common = common_words
+        self.classes = [char_class(ord(c)) for c in text]
+        self.tokens: list[Token] = []
+        self.foreign = 0
+        self.quotations = 0
+        self.paragraph = -1
+        self.new_paragraph = True
+        self.quote_style = CharClass.SEPARATOR  # SEPARATOR stands for "no quotation is open"
+        self.quoted_tokens = 0
+
+    def run(self) -> TokenStream:
+        position, end = 0, len(self.text)
+        while position < end:
+            kind = self.classes[position]
+            if kind == CharClass.LETTER:
+                position = self._word(position)
+            elif kind == CharClass.DIGIT:
+                position = self._number(position)
+            else:
+                self._mark(position, kind)
+                position += 1
+        return TokenStream(self.tokens, self.foreign, self.quotations)
+
+    # -- words and numbers ------------------------------------------------------------------------------------
+
+    def _word(self, start: int) -> int:
+        folded = fold_table()
+        upper = upper_table()
+        letters: list[str] = []
+        uppers = characters = 0
+        cut = -1  # where the letters behind the last apostrophe begin
+        position, stop = start, start
+        while position < len(self.text):
+            kind = self.classes[position]
+            if kind == CharClass.LETTER:
+                code = ord(self.text[position])
+                letters += [chr(c) for c in folded[code] if c]
+                uppers += bool(upper[code])
+                characters += 1
+                stop = position + 1
+            elif kind == CharClass.APOSTROPHE and self._next_visible(position + 1) == CharClass.LETTER:
+                cut = len(letters)
+            elif kind != CharClass.INVISIBLE:
+                break
+            position += 1
+        if cut > 0 and "".join(letters[cut:]) in CLITICS:
+            letters = letters[:cut]
+        word = "".join(letters)
+        is_upper = bool(upper[ord(self.text[start])])
+        if word in FRAGMENTS and not is_upper:
+            return position
+        is_name = is_upper and word not in self.common
+        self._emit(
+            Token(
+                NAME_TOKEN if is_name else word,
+                Kind.NAME if is_name else Kind.WORD,
+                Field.REPORTER,
+                0,
+                start,
+                stop,
+                len(word),
+                shouted=characters >= 2 and uppers == characters,
+            )
+        )
+        return position
+
+    def _number(self, start: int) -> int:
+        position = stop = start
+        while position < len(self.text):
+            kind = self.classes[position]
+            if kind == CharClass.DIGIT:
+                stop = position + 1
+            elif not (
+                kind == CharClass.INVISIBLE
+                or (self.text[position] in ".,:/" and self._next_visible(position + 1) == CharClass.DIGIT)
+            ):
+                break
+            position += 1
+        self._emit(Token(NUMBER_TOKEN, Kind.NUMBER, Field.REPORTER, 0, start, stop))
+        return position
+
+    # -- everything else --------------------------------------------------------------------------------------
+
+    def _mark(self, position: int, kind: int) -> None:
+        if kind == CharClass.NEWLINE:
+            self.new_paragraph = True
+            self.quote_style = CharClass.SEPARATOR
+        elif kind == CharClass.FOREIGN:
+            self.foreign += 1
+        elif kind == CharClass.HYPHEN:
+            joins = (CharClass.LETTER, CharClass.DIGIT)
+            if not (self._previous_visible(position) in joins and self._next_visible(position + 1) in joins):
+                self._punctuation("-", position)
+        elif kind == CharClass.PUNCTUATION:
+            self._punctuation(chr(fold_table()[ord(self.text[position])][0]), position)
+        elif kind in (CharClass.QUOTE_STRAIGHT, CharClass.QUOTE_OPEN, CharClass.QUOTE_CLOSE):
+            self._double_quote(position, kind)
+        elif kind == CharClass.SINGLE_OPEN:
+            if self.quote_style == CharClass.SEPARATOR and self._previous_visible(position) not in (
+                CharClass.LETTER,
+                CharClass.DIGIT,
+            ):
+                self._open(CharClass.SINGLE_OPEN)
+        elif (
+            kind == CharClass.APOSTROPHE
+            and self.text[position] == "\u2019"
+            and self.quote_style == CharClass.SINGLE_OPEN
+        ):
+            self.quote_style = CharClass.SEPARATOR  # a letter behind it would have made it part of a word
+
+    def _double_quote(self, position: int, kind: int) -> None:
+        style = self.quote_style
+        if style == CharClass.SEPARATOR:
+            self._punctuation('"', position)
+            if kind != CharClass.QUOTE_CLOSE:
+                self._open(CharClass(kind))
+        elif (style, kind) in (
+            (CharClass.QUOTE_STRAIGHT, CharClass.QUOTE_STRAIGHT),
+            (CharClass.QUOTE_OPEN, CharClass.QUOTE_CLOSE),
+        ):
+            self.quote_style = CharClass.SEPARATOR
+            self._punctuation('"', position)
+
+    def _open(self, style: CharClass) -> None:
+        self.quote_style = style
+        self.quoted_tokens = 0
+        self.quotations += 1
+
+    def _punctuation(self, mark: str, position: int) -> None:
+        closes = mark in ".?!" and self._closes_sentence(position + 1)
+        self._emit(
+            Token(mark, Kind.PUNCTUATION, Field.REPORTER, 0, position, position + 1, closes_sentence=closes)
+        )
+
+    def _emit(self, token: Token) -> None:
+        """Place the token: paragraph, field, and the collapse of names and dashes in a row."""
+        if self.quote_style != CharClass.SEPARATOR:
+            self.quoted_tokens += 1
+            if self.quoted_tokens > QUOTATION_LIMIT:
+                self.quote_style = CharClass.SEPARATOR
+        token.field = Field.REPORTER if self.quote_style == CharClass.SEPARATOR else Field.QUOTED
+        if not self.new_paragraph and self.tokens:
+            last = self.tokens[-1]
+            same = last.text == token.text and last.field == token.field
+            if same and (token.kind == Kind.NAME or token.text == "-"):
+                last.stop = token.stop
+                last.letters += token.letters
+                last.shouted = last.shouted or token.shouted
+                return
+        if self.new_paragraph:
+            self.paragraph += 1
+            self.new_paragraph = False
+        token.paragraph = self.paragraph
+        self.tokens.append(token)
+
+    # -- looking around ---------------------------------------------------------------------------------------
+
+    def _next_visible(self, position: int) -> int:
+        while position < len(self.text) and self.classes[position] == CharClass.INVISIBLE:
+            position += 1
+        return self.classes[position] if position < len(self.text) else CharClass.NEWLINE
+
+    def _previous_visible(self, position: int) -> int:
+        position -= 1
+        while position >= 0 and self.classes[position] == CharClass.INVISIBLE:
+            position -= 1
+        return self.classes[position] if position >= 0 else CharClass.NEWLINE
+
+    def _closes_sentence(self, position: int) -> bool:
+        return self._next_visible(position) not in (
+            CharClass.LETTER,
+            CharClass.DIGIT,
+            CharClass.PUNCTUATION,
+            CharClass.HYPHEN,
+            CharClass.FOREIGN,
+        )
+
+
+def ngrams(tokens: list[Token], longest: int = 3) -> Iterator[tuple[str, Field, int, int]]:
+    """Every n-gram of 1 to `longest` tokens that holds a word and crosses no paragraph.
+
+    Yields
+    ------
+    (term, field, first, last)
+        The tokens joined by spaces, the field of the last token, and the indices of the first and last token.
+    """
+    for last, token in enumerate(tokens):
+        has_word = False
+        for first in range(last, max(-1, last - longest), -1):
+            if tokens[first].paragraph != token.paragraph:
+                break
+            has_word = has_word or tokens[first].kind == Kind.WORD
+            if has_word:
+                yield " ".join(t.text for t in tokens[first : last + 1]), token.field, first, last
