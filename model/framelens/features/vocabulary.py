@@ -1,0 +1,159 @@
+"""The terms a model knows, and their 64-bit hashes.
+
+The compiled kernel never builds a string: it recognises a term by its hash. The definition, which
+`term_hash` spells out and the kernel repeats:
+
+- a token's hash is 64-bit FNV-1a over its ASCII bytes (``<name>`` and ``<num>`` included);
+- an n-gram's hash takes its tokens from left to right: ``h = combine(h, hash of the next token)``, with
+  ``combine(h, t) = x ^ (x >> 32)`` where ``x = (rotate_left(h, 23) ^ t) * 0x9E3779B97F4A7C15``, all modulo
+  2**64.
+
+Two terms of one vocabulary never share a hash: such a vocabulary is refused. A term outside the vocabulary
+is taken for one inside with a probability of about ``len(vocabulary) / 2**64``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+FNV_OFFSET = 0xCBF29CE484222325
+FNV_PRIME = 0x100000001B3
+GOLDEN = 0x9E3779B97F4A7C15
+_MASK = 0xFFFFFFFFFFFFFFFF
+
+
+def token_hash(token: str) -> int:
+    """64-bit FNV-1a of one token.
+
+    Examples
+    --------
+    >>> hex(token_hash("a"))
+    '0xaf63dc4c8601ec8c'
+    """
+    h = FNV_OFFSET
+    for byte in token.encode("ascii"):
+        h = ((h ^ byte) * FNV_PRIME) & _MASK
+    return h
+
+
+def combine(left: int, right: int) -> int:
+    """Hash of an n-gram from the hash of all its tokens but the last and the hash of the last."""
+    x = ((((left << 23) | (left >> 41)) & _MASK) ^ right) * GOLDEN & _MASK
+    return x ^ (x >> 32)
+
+
+def term_hash(term: str) -> int:
+    """Hash of a term: tokens joined by single spaces."""
+    first, *rest = term.split(" ")
+    h = token_hash(first)
+    for token in rest:
+        h = combine(h, token_hash(token))
+    return h
+
+
+class Vocabulary:
+    """An ordered set of terms; a term's position is its column.
+
+    Parameters
+    ----------
+    terms
+        Distinct n-grams as `framelens.features.tokens.ngrams` writes them: tokens joined by single spaces.
+
+    Raises
+    ------
+    ValueError
+        When a term stands there twice or, on the first use of `hashes`, when two terms share a hash.
+
+    Examples
+    --------
+    >>> vocabulary = Vocabulary(["the minister", "said"])
+    >>> len(vocabulary), vocabulary.index["said"]
+    (2, 1)
+    """
+
+    def __init__(self, terms: Iterable[str]) -> None:
+        self.terms: tuple[str, ...] = tuple(terms)
+        self.index: dict[str, int] = {term: i for i, term in enumerate(self.terms)}
+        if len(self.index) != len(self.terms):
+            repeated = next(term for i, term in enumerate(self.terms) if self.index[term] != i)
+            raise ValueError(
+                f"the term {repeated!r} stands in the vocabulary more than once; terms must be distinct"
+            )
+
+    def __len__(self) -> int:
+        return len(self.terms)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocabulary) and self.terms == other.terms
+
+    def __hash__(self) -> int:
+        return hash(self.terms)
+
+    def __repr__(self) -> str:
+        return f"Vocabulary({len(self)} terms)"
+
+    @cached_property
+    def hashes(self) -> npt.NDArray[np.uint64]:
+        """Hash of each term; uint64, shape (len(self),). Computed on first use, then kept."""
+        known: dict[str, int] = {}
+        hashes = np.empty(len(self.terms), dtype=np.uint64)
+        for i, term in enumerate(self.terms):
+            h = -1
+            for token in term.split(" "):
+                if token not in known:
+                    known[token] = token_hash(token)
+                h = known[token] if h < 0 else combine(h, known[token])
+            hashes[i] = h
+        _refuse_collisions(self.terms, hashes)
+        hashes.setflags(write=False)
+        return hashes
+
+    @cached_property
+    def prefixes(self) -> frozenset[str]:
+        """Every proper beginning of a longer term: ``"the foreign"`` for ``"the foreign minister"``."""
+        longer = (term.split(" ") for term in self.terms if " " in term)
+        return frozenset(" ".join(tokens[:n]) for tokens in longer for n in range(1, len(tokens)))
+
+    @cached_property
+    def table(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
+        """Open-addressing hash table with linear probing from ``hash & (slots - 1)``.
+
+        Returns
+        -------
+        keys : uint64, shape (slots,)
+            The hash in each slot; `slots` is a power of two, at least four times the number of terms.
+        columns : int32, shape (slots,)
+            The term's column, or -1 where the slot is empty.
+        """
+        slots = 1 << max(4, (4 * len(self) - 1).bit_length())
+        keys = np.zeros(slots, dtype=np.uint64)
+        columns = np.full(slots, -1, dtype=np.int32)
+        waiting = np.arange(len(self), dtype=np.int32)
+        places = (self.hashes & np.uint64(slots - 1)).astype(np.int64)
+        while (
+            waiting.size
+        ):  # one round a probe: the first of those that want an empty slot gets it, the rest move on
+            wanted = places[waiting]
+            slot, first = np.unique(wanted, return_index=True)
+            first = first[columns[slot] < 0]
+            winners = waiting[first]
+            columns[wanted[first]] = winners
+            keys[wanted[first]] = self.hashes[winners]
+            waiting = np.delete(waiting, first)
+            places[waiting] = (places[waiting] + 1) & (slots - 1)
+        keys.setflags(write=False)
+        columns.setflags(write=False)
+        return keys, columns
+
+
+def _refuse_collisions(terms: Sequence[str], hashes: npt.NDArray[np.uint64]) -> None:
+    order = np.argsort(hashes, kind="stable")
+    same = np.flatnonzero(hashes[order][1:] == hashes[order][:-1])
+    if same.size:
+        a, b = order[same[0]], order[same[0] + 1]
+        shared = f"{int(hashes[a]):#x}"
+        raise ValueError(f"the terms {terms[a]!r} and {terms[b]!r} share the hash {shared}; drop one of them")

@@ -1,0 +1,63 @@
+"""A vocabulary is a set of distinct terms, found again by their documented hashes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from framelens.features import vocabulary as vocabulary_module
+from framelens.features.vocabulary import Vocabulary, term_hash, token_hash
+
+TERMS = st.lists(
+    st.lists(st.text("abcz", min_size=1, max_size=4), min_size=1, max_size=3).map(" ".join),
+    unique=True,
+    max_size=60,
+)
+
+
+def find(vocabulary: Vocabulary, h: int) -> int:
+    """The documented probe sequence, in Python integers."""
+    keys, columns = vocabulary.table
+    slot = h & (len(keys) - 1)
+    while columns[slot] >= 0 and int(keys[slot]) != h:
+        slot = (slot + 1) & (len(keys) - 1)
+    return int(columns[slot])
+
+
+def test_token_hash_is_published_fnv1a() -> None:
+    assert token_hash("") == 0xCBF29CE484222325
+    assert token_hash("foobar") == 0x85944171F73967E8
+
+
+def test_ngram_hash_depends_on_the_order_of_tokens() -> None:
+    assert len({term_hash(t) for t in ("a b c", "a c b", "b a c", "a b", "b a", "ab c", "a bc", "abc")}) == 8
+
+
+@given(TERMS)
+def test_every_term_is_found_at_its_column_and_no_other(terms: list[str]) -> None:
+    vocabulary = Vocabulary(terms)
+    assert [find(vocabulary, term_hash(t)) for t in terms] == list(range(len(terms)))
+    assert find(vocabulary, term_hash("not <name> here")) == -1
+
+
+def test_a_repeated_term_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="'said'"):
+        Vocabulary(["said", "had", "said"])
+
+
+def test_colliding_terms_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vocabulary_module, "token_hash", len)
+    with pytest.raises(ValueError, match=r"'said' and 'were'"):
+        _ = Vocabulary(["said", "the", "were"]).hashes
+
+
+def test_prefixes_are_the_proper_beginnings_of_longer_terms() -> None:
+    assert Vocabulary(["the foreign minister", "said", "in a"]).prefixes == {"the", "the foreign", "in"}
+
+
+def test_hashes_are_read_only() -> None:
+    vocabulary = Vocabulary(["said"])
+    with pytest.raises(ValueError, match="read-only"):
+        vocabulary.hashes[0] = np.uint64(1)
