@@ -1,0 +1,269 @@
+"""The table of candidates: which classifiers are tried, on which features, with which settings.
+
+A `Recipe` is one cell of the grid and all that is needed to fit it anywhere: in the search, in the
+protocols, inside the nested calibration and for the champion. To add a candidate, add a row to `CANDIDATES`;
+its classifier must be linear (see `framelens_train.pipeline.linear_weights`). A classifier whose ``fit``
+takes ``groups`` is given the owner of each row.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from framelens.errors import UserError
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+    from framelens_train.corpus.dataset import Corpus
+
+Settings = Mapping[str, Any]
+"""Names and plain values, as scikit-learn's set_params takes them."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A row of the table.
+
+    Attributes
+    ----------
+    name
+        As ``--candidates`` takes it.
+    title
+        For tables and figures.
+    make
+        Makes the unfitted classifier from its settings and a seed.
+    grid
+        Values to try for each setting of the classifier.
+    features
+        Feature settings to try; None for the default grid.
+    dummy
+        A baseline that never becomes the champion.
+    """
+
+    name: str
+    title: str
+    make: Callable[..., Any]
+    grid: Mapping[str, tuple[Any, ...]]
+    features: tuple[Settings, ...] | None = None
+    dummy: bool = False
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One setting of everything: features, classifier, weights. Plain data; see `key` and `from_dict`."""
+
+    candidate: str
+    features: Settings = field(default_factory=dict)
+    classifier: Settings = field(default_factory=dict)
+    weighting: str = "owner_sqrt"
+
+    @property
+    def key(self) -> str:
+        """The recipe on one line; equal recipes have equal keys."""
+        import json
+
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON keeps it."""
+        return {
+            "candidate": self.candidate,
+            "features": dict(self.features),
+            "classifier": dict(self.classifier),
+            "weighting": self.weighting,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+        """From `to_dict`."""
+        return cls(
+            str(values["candidate"]),
+            dict(values["features"]),
+            dict(values["classifier"]),
+            str(values["weighting"]),
+        )
+
+
+def fit_recipe(recipe: Recipe, corpus: Corpus, rows: npt.ArrayLike, *, seed: int = 0) -> Pipeline:
+    """Fit a recipe on some rows of a corpus, weighted; nothing else of the corpus is looked at.
+
+    Parameters
+    ----------
+    rows
+        Row numbers, state or independent.
+    """
+    from sklearn.pipeline import Pipeline
+
+    from framelens_train.pipeline import FieldTfidf, ngram_sizes
+
+    chosen = np.asarray(rows, dtype=np.int64)
+    features = FieldTfidf(**recipe.features, sizes=ngram_sizes(corpus.vocabulary))
+    X = corpus.X[chosen]
+    classifier = fit_classifier(recipe, features.fit(X).transform(X), corpus, chosen, seed=seed)
+    return Pipeline([("features", features), ("classifier", classifier)])
+
+
+def fit_classifier(
+    recipe: Recipe, transformed: Any, corpus: Corpus, rows: npt.NDArray[np.int64], *, seed: int = 0
+) -> Any:
+    """The recipe's classifier, fitted on rows that its features have transformed already."""
+    from sklearn.utils.validation import has_fit_parameter
+
+    from framelens_train.weighting import sample_weights
+
+    classifier = CANDIDATES[recipe.candidate].make(seed=seed, **recipe.classifier)
+    extra: dict[str, Any] = {"sample_weight": sample_weights(corpus.articles, rows, recipe.weighting)}
+    if has_fit_parameter(classifier, "groups"):
+        extra["groups"] = corpus.articles["owner"].to_numpy(dtype=object)[rows]
+    return classifier.fit(transformed, corpus.y[rows], **extra)
+
+
+def _logistic(*, seed: int, C: float) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=C, max_iter=300, tol=1e-4, random_state=seed)
+
+
+def _elastic_net(*, seed: int, alpha: float, l1_ratio: float) -> Any:
+    # coordinate-wise and saga solvers take a minute here; stochastic gradient descent takes a second
+    from sklearn.linear_model import SGDClassifier
+
+    return SGDClassifier(
+        loss="log_loss",
+        penalty="elasticnet",
+        alpha=alpha,
+        l1_ratio=l1_ratio,
+        max_iter=20,
+        tol=None,
+        random_state=seed,
+    )
+
+
+def _svm(*, seed: int, C: float) -> Any:
+    from sklearn.svm import LinearSVC
+
+    return LinearSVC(C=C, dual=False, tol=1e-3, max_iter=300, random_state=seed)
+
+
+def _sgd(*, seed: int, loss: str, alpha: float) -> Any:
+    from sklearn.linear_model import SGDClassifier
+
+    return SGDClassifier(loss=loss, alpha=alpha, average=True, max_iter=10, tol=None, random_state=seed)
+
+
+def _ridge(*, seed: int, alpha: float) -> Any:
+    from sklearn.linear_model import RidgeClassifier
+
+    return RidgeClassifier(alpha=alpha, solver="sparse_cg", tol=1e-3, random_state=seed)
+
+
+def _complement_nb(*, seed: int, alpha: float) -> Any:
+    from sklearn.naive_bayes import ComplementNB
+
+    return ComplementNB(alpha=alpha)
+
+
+def _dummy(*, seed: int, strategy: str) -> Any:
+    from sklearn.dummy import DummyClassifier
+
+    return DummyClassifier(strategy=strategy, random_state=seed)
+
+
+DUMMY_FEATURES: Settings = {"fields": "reporter", "ngram_max": 1, "min_df": 100, "style_weight": 0.0}
+TERMS: Settings = {"fields": "both", "ngram_max": 2, "min_df": 10, "style_weight": 0.0}
+STYLED: Settings = {**TERMS, "style_weight": 1.0}
+FEATURES: tuple[Settings, ...] = (
+    STYLED,
+    {**STYLED, "ngram_max": 1},
+    {**STYLED, "ngram_max": 3},
+    {**STYLED, "fields": "reporter"},
+    TERMS,
+)
+"""TF-IDF settings in the default grid, the best guess first."""
+
+CANDIDATES: dict[str, Candidate] = {
+    row.name: row
+    for row in (
+        Candidate("logistic", "logistic regression, L2", _logistic, {"C": (1.0, 0.1, 10.0)}),
+        Candidate(
+            "elastic_net",
+            "logistic regression, elastic net",
+            _elastic_net,
+            {"alpha": (1e-5, 1e-4), "l1_ratio": (0.15,)},
+        ),
+        Candidate("svm", "linear SVM", _svm, {"C": (0.1, 1.0)}),
+        Candidate("sgd_log", "SGD, log loss", partial(_sgd, loss="log_loss"), {"alpha": (1e-5, 1e-4)}),
+        Candidate(
+            "sgd_huber", "SGD, modified Huber", partial(_sgd, loss="modified_huber"), {"alpha": (1e-4, 1e-5)}
+        ),
+        Candidate("ridge", "ridge classifier", _ridge, {"alpha": (1.0, 10.0)}),
+        Candidate(
+            "complement_nb",
+            "complement naive Bayes",
+            _complement_nb,
+            {"alpha": (1.0, 0.1)},
+            features=(TERMS, {**TERMS, "ngram_max": 1}),  # its features must not be negative, so no style
+        ),
+        Candidate(
+            "majority",
+            "always the majority",
+            _dummy,
+            {"strategy": ("most_frequent",)},
+            features=(DUMMY_FEATURES,),
+            dummy=True,
+        ),
+        Candidate(
+            "stratified",
+            "a coin for each article",
+            _dummy,
+            {"strategy": ("stratified",)},
+            features=(DUMMY_FEATURES,),
+            dummy=True,
+        ),
+    )
+}
+"""The table itself."""
+
+
+def recipes(names: Sequence[str] | None = None, *, quick: bool = False) -> list[Recipe]:
+    """Every cell of the grid for these candidates, in the table's order.
+
+    Parameters
+    ----------
+    names
+        Candidates; None for all.
+    quick
+        Only the first value of everything: one recipe a candidate.
+
+    Raises
+    ------
+    UserError
+        For a name that is not in the table, or nothing but baselines.
+    """
+    unknown = [name for name in names or () if name not in CANDIDATES]
+    if unknown:
+        raise UserError(f"no candidate is called {unknown[0]!r}; there are {', '.join(CANDIDATES)}")
+    rows = [row for row in CANDIDATES.values() if names is None or row.name in names]
+    if all(row.dummy for row in rows):
+        raise UserError(
+            f"{', '.join(row.name for row in rows) or 'no candidate'}: name a candidate that is no baseline"
+        )
+    cells = []
+    for row in rows:
+        settings = [
+            dict(zip(row.grid, values, strict=True)) for values in itertools.product(*row.grid.values())
+        ]
+        features = row.features or FEATURES
+        if quick:
+            settings, features = settings[:1], features[:1]
+        weighting = "uniform" if row.dummy else "owner_sqrt"
+        cells += [Recipe(row.name, f, s, weighting) for f in features for s in settings]
+    return cells
