@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ from framelens.features.vocabulary import Vocabulary
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    Texts = Sequence[str | None] | pa.Array | pa.ChunkedArray
+Texts: TypeAlias = "Sequence[str | None] | pa.Array | pa.ChunkedArray"
 
 Engine = Literal["kernel", "reference"]
 
@@ -105,7 +105,7 @@ def featurize(texts: Texts, vocabulary: Vocabulary, *, engine: Engine = "kernel"
     ([0, 1], [1, 1])
     """
     if engine == "kernel":
-        from framelens.features.kernel import featurize_arrow
+        from framelens.features.arrow import featurize_arrow
 
         return FeatureBatch.concat(
             [featurize_arrow(chunk, vocabulary) for chunk in as_arrow_chunks(texts)] or [FeatureBatch.empty()]

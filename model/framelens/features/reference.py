@@ -13,7 +13,7 @@ from framelens.features.tokens import Field, Kind, TokenStream, ngrams, tokenize
 
 LONGEST_NGRAM = 3
 
-_PUNCTUATION_MEASURES = {
+PUNCTUATION_MEASURES = {
     ".": "period",
     ",": "comma",
     ";": "semicolon",
@@ -39,7 +39,7 @@ MEASURES: tuple[str, ...] = (
     "paragraphs",
     "quotations",
     "foreign_letters",
-    *_PUNCTUATION_MEASURES.values(),
+    *PUNCTUATION_MEASURES.values(),
     *(f"{category}_{field.name.lower()}" for field in Field for category in CATEGORIES),
 )
 """Names of the integers counted for every article beside its terms, in the order of their columns.
@@ -93,7 +93,7 @@ def _count_measures(stream: TokenStream) -> npt.NDArray[np.int32]:
     distinct: set[str] = set()
     for token in stream.tokens:
         if token.kind == Kind.PUNCTUATION:
-            totals[_PUNCTUATION_MEASURES.get(token.text, "")] += 1
+            totals[PUNCTUATION_MEASURES.get(token.text, "")] += 1
             totals["sentences"] += token.closes_sentence
             continue
         if token.kind == Kind.NUMBER:

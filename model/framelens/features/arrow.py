@@ -1,0 +1,147 @@
+"""The kernel's other side: Arrow strings in, threads over ranges of rows, arrays out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from framelens.features import kernel
+from framelens.features.alphabet import class_table, fold_table, foreign_ranges, upper_table
+from framelens.features.batch import FeatureBatch
+from framelens.features.lexicon import CATEGORIES, word_masks
+from framelens.features.reference import MEASURES, PUNCTUATION_MEASURES
+from framelens.features.tokens import QUOTATION_LIMIT, Field
+from framelens.features.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BYTES_PER_TASK = 2 << 20
+"""Text that one thread takes at a time: long enough to outweigh its scratch, short enough to spread."""
+
+_KERNEL_MEASURES = (
+    *kernel.FIXED_MEASURES,
+    *PUNCTUATION_MEASURES.values(),
+    *(f"{category}_{field.name.lower()}" for field in Field for category in CATEGORIES),
+)
+_MEASURE_ORDER = np.array([_KERNEL_MEASURES.index(name) for name in MEASURES])
+
+_Result = TypeVar("_Result")
+
+
+class Rows(NamedTuple):
+    """Articles as byte ranges of one buffer: ``data[starts[i]:stops[i]]``, empty for a null."""
+
+    data: npt.NDArray[np.uint8]
+    starts: npt.NDArray[np.int64]
+    stops: npt.NDArray[np.int64]
+
+
+@cache
+def kernel_tables() -> kernel.Tables:
+    """The tables of alphabet and lexicon, as the kernel takes them."""
+    masks = word_masks()
+    words = Vocabulary(masks)
+    keys, slots = words.table
+    distinct = sorted(set(masks.values()))
+    lists = [[bit for bit in range(len(CATEGORIES)) if mask >> bit & 1] for mask in distinct]
+    place = {mask: i for i, mask in enumerate(distinct)}
+    list_of_word = np.array([place[mask] for mask in masks.values()], dtype=np.int32)
+    marks = np.full(128, -1, dtype=np.int32)
+    for mark, name in PUNCTUATION_MEASURES.items():
+        marks[ord(mark)] = _KERNEL_MEASURES.index(name)
+    return kernel.Tables(
+        class_table(),
+        fold_table(),
+        upper_table(),
+        foreign_ranges(),
+        keys,
+        np.where(slots >= 0, list_of_word[slots], np.int32(-1)),
+        np.cumsum([0, *map(len, lists)]).astype(np.int32),
+        np.array([bit for bits in lists for bit in bits], dtype=np.int32),
+        marks,
+        len(kernel.FIXED_MEASURES) + len(PUNCTUATION_MEASURES),
+        len(CATEGORIES),
+        QUOTATION_LIMIT,
+    )
+
+
+def make_scratch(longest: int) -> kernel.Scratch:
+    """Room for an article of `longest` bytes."""
+    slots = 1 << max(4, (longest + 1).bit_length())
+    return kernel.Scratch(
+        np.empty(longest + 1, dtype=np.uint64),
+        np.zeros(longest + 1, dtype=np.uint8),
+        np.empty(longest + 1, dtype=np.int64),
+        np.empty(longest + 1, dtype=np.int64),
+        np.zeros(slots, dtype=np.uint64),
+        np.full(slots, -1, dtype=np.int64),
+    )
+
+
+def rows_of(array: pa.Array) -> Rows:
+    """Views of an Arrow array's buffers; nothing is copied but the offsets."""
+    import pyarrow as pa
+
+    _, offsets_buffer, data_buffer = array.buffers()
+    if len(array) == 0 or data_buffer is None or data_buffer.size == 0:
+        nothing = np.zeros(len(array), dtype=np.int64)
+        data = np.zeros(1, dtype=np.uint8)
+        data.setflags(write=False)
+        return Rows(data, nothing, nothing.copy())
+    dtype = np.int64 if pa.types.is_large_string(array.type) else np.int32
+    offsets = np.frombuffer(offsets_buffer, dtype=dtype)[array.offset : array.offset + len(array) + 1]
+    starts, stops = offsets[:-1].astype(np.int64), offsets[1:].astype(np.int64)
+    if array.null_count:
+        stops = np.where(array.is_valid().to_numpy(zero_copy_only=False), stops, starts)
+    data = np.frombuffer(data_buffer, dtype=np.uint8)
+    data.setflags(write=False)  # read-only and writable arrays would be compiled twice
+    return Rows(data, starts, stops)
+
+
+def tasks(rows: Rows) -> Iterator[Rows]:
+    """Consecutive ranges of rows of about `BYTES_PER_TASK` bytes each."""
+    ends = np.cumsum(rows.stops - rows.starts)
+    first = 0
+    while first < len(ends):
+        done = ends[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, done + BYTES_PER_TASK, side="right")))
+        yield Rows(rows.data, rows.starts[first:last], rows.stops[first:last])
+        first = last
+
+
+def in_threads(function: Callable[[Rows], _Result], rows: Rows) -> list[_Result]:
+    """The function's result for each task, in order; on all cores where there is more than one task."""
+    work = list(tasks(rows))
+    threads = min(len(work), _cores())
+    if threads <= 1:
+        return [function(task) for task in work]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(function, work))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def featurize_arrow(array: pa.Array, vocabulary: Vocabulary) -> FeatureBatch:
+    """Counts of one Arrow array of type string or large_string, by the kernel."""
+    tables, (keys, columns) = kernel_tables(), vocabulary.table
+
+    def count(rows: Rows) -> FeatureBatch:
+        scratch = make_scratch(int((rows.stops - rows.starts).max(initial=0)))
+        measures = np.zeros((len(rows.starts), len(MEASURES)), dtype=np.int32)
+        lengths, entries = kernel.count_rows(*rows, tables, keys, columns, scratch, len(vocabulary), measures)
+        return FeatureBatch(
+            np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            *(np.ascontiguousarray(entries[:, i]) for i in range(3)),
+            measures[:, _MEASURE_ORDER],
+        )
+
+    return FeatureBatch.concat(in_threads(count, rows_of(array)))
