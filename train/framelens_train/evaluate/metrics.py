@@ -26,7 +26,9 @@ MIN_OWNER_ARTICLES = 25
 """An owner with fewer articles than this cannot be named the worst: its recall is mostly chance."""
 
 
-def expected_calibration_error(y: npt.ArrayLike, p: npt.ArrayLike, *, bins: int = ECE_BINS) -> float:
+def expected_calibration_error(
+    y: npt.ArrayLike, p: npt.ArrayLike, *, weights: npt.ArrayLike | None = None, bins: int = ECE_BINS
+) -> float:
     """Mean gap between the probability given and the frequency found, over equal-mass bins.
 
     The bins' edges are quantiles of `p`, so each bin holds the same number of articles; equal values of `p`
@@ -38,6 +40,8 @@ def expected_calibration_error(y: npt.ArrayLike, p: npt.ArrayLike, *, bins: int 
         Labels, 0 or 1, shape (n,).
     p
         Probabilities of label 1, in 0..1, shape (n,).
+    weights
+        Of the articles within a bin and of the bins; the bins' edges are those of the articles each once.
 
     Returns
     -------
@@ -49,9 +53,12 @@ def expected_calibration_error(y: npt.ArrayLike, p: npt.ArrayLike, *, bins: int 
     >>> expected_calibration_error([0, 1, 0, 1], [0.5, 0.5, 0.5, 0.5])
     0.0
     """
-    table = reliability(y, p, bins=bins)
-    total = sum(row.n for row in table)
-    return float(sum(abs(row.p - row.frequency) * row.n for row in table) / total) if total else float("nan")
+    labels, given = np.asarray(y, dtype=np.float64), np.asarray(p, dtype=np.float64)
+    if not len(given):
+        return float("nan")
+    mass = np.ones(len(given)) if weights is None else np.asarray(weights, dtype=np.float64)
+    gaps = np.bincount(_equal_mass_bins(given, bins), weights=(given - labels) * mass)
+    return float(np.abs(gaps).sum() / mass.sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +77,18 @@ def reliability(y: npt.ArrayLike, p: npt.ArrayLike, *, bins: int = ECE_BINS) -> 
     labels, given = np.asarray(y, dtype=np.float64), np.asarray(p, dtype=np.float64)
     if not len(given):
         return []
-    edges = np.unique(np.quantile(given, np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
-    index = np.searchsorted(edges, given, side="right")
+    index = _equal_mass_bins(given, bins)
     return [
         ReliabilityBin(float(given[inside].mean()), float(labels[inside].mean()), int(inside.sum()))
-        for inside in (index == b for b in range(len(edges) + 1))
+        for inside in (index == b for b in range(bins))
         if inside.any()
     ]
+
+
+def _equal_mass_bins(p: Floats, bins: int) -> Ints:
+    """Bin of each probability, from 0; edges are quantiles, so equal probabilities share a bin."""
+    edges = np.unique(np.quantile(p, np.linspace(0, 1, bins + 1)[1:-1], method="higher"))
+    return np.searchsorted(edges, p, side="right").astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,320 @@
+"""Probabilities and the right to abstain, fitted on owners the classifier did not see.
+
+`fit_calibrated` trains a recipe on some rows. Inside those rows it first holds out owner after owner, and
+from the scores of the held-out articles it fits
+
+* the **probability**: Platt's sigmoid or isotonic regression, whichever has the lower Brier score on owners
+that
+  neither the classifier nor the calibration saw (isotonic must win by a margin: it can memorise an owner);
+* the **near_boundary** region by split-conformal prediction, one threshold a class (Mondrian): at 90 % the
+set of a
+  text keeps a label while nine in ten held-out articles of that label looked less like the other one;
+  between ``abstain_low`` and ``abstain_high`` the set holds both labels;
+* the **unfamiliar** bound: a text whose share of known terms is below that of all but one in a hundred
+held-out articles.
+
+An owner weighs by the square root of its size and the classes weigh the same, so ``p_state`` speaks of a
+reader to whom both kinds are equally likely at first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from framelens.calibration import Calibration
+from framelens_train.evaluate.fitting import Done, Job
+from framelens_train.evaluate.metrics import Bools, Floats, Ints, expected_calibration_error
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+    from framelens_train.candidates import Recipe
+    from framelens_train.corpus.dataset import Corpus
+
+CONFORMAL_LEVEL = 0.90
+UNFAMILIAR_QUANTILE = 0.01
+ISOTONIC_MARGIN = 0.002
+"""Isotonic regression is chosen only when it lowers the Brier score by more than this."""
+
+LEAST_FOR_ISOTONIC = 500
+FIXED_THRESHOLDS = {"min_words": 60.0, "decision": 0.5}
+LANGUAGE_QUANTILE = 0.001
+
+
+class CalibratedFit(NamedTuple):
+    """What `fit_calibrated` returns: the fitted pipeline, the map from score to p_state, and when to
+    abstain.
+    """
+
+    pipeline: Pipeline
+    calibration: Calibration
+    thresholds: dict[str, float]
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Scores of articles by classifiers that saw neither their owner nor a near-duplicate.
+
+    Attributes
+    ----------
+    rows
+        int64, shape (n,): rows of the corpus.
+    y, score, weights
+        Label (0 or 1), margin and weight of each.
+    fold
+        int64, shape (n,): which held-out group an article came from.
+    """
+
+    rows: Ints
+    y: Ints
+    score: Floats
+    weights: Floats
+    fold: Ints
+
+
+@dataclass(frozen=True)
+class CalibrationChoice:
+    """The calibration chosen, and what each candidate measured on owners it was not fitted on."""
+
+    calibration: Calibration
+    brier: dict[str, float]
+    ece: dict[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the evaluation's JSON."""
+        return {"method": self.calibration.method, "brier": self.brier, "ece": self.ece}
+
+
+def fit_calibrated(
+    recipe: Recipe, corpus: Corpus, train_rows: npt.ArrayLike, *, seed: int = 0, jobs: int = 1
+) -> CalibratedFit:
+    """Train a recipe on some rows and fit calibration and thresholds from owner-disjoint folds inside them.
+
+    Parameters
+    ----------
+    recipe
+        What to fit: a cell of the candidates' table.
+    corpus
+        The corpus the rows belong to. No other row of it is looked at.
+    train_rows
+        int64, shape (n,).
+    jobs
+        Processes for the inner fits.
+
+    Raises
+    ------
+    UserError
+        When the rows hold one class only.
+    """
+    from framelens_train.evaluate.fitting import PipelineScorer, RecipeFitter, run_jobs
+
+    rows = np.asarray(train_rows, dtype=np.int64)
+    inner = InnerFolds.of(corpus, rows, seed=seed)
+    work = [*inner.jobs, Job(rows, ())]
+    *scored, final = run_jobs(RecipeFitter(recipe), corpus, work, seed=seed, jobs=jobs)
+    fitted = inner.pool(corpus, scored)
+    choice = choose_calibration(fitted)
+    assert isinstance(final.scorer, PipelineScorer)
+    return CalibratedFit(
+        final.scorer.pipeline, choice.calibration, fit_thresholds(fitted, choice.calibration, corpus)
+    )
+
+
+@dataclass(frozen=True)
+class InnerFolds:
+    """Owner-disjoint folds inside training rows, as work to do; see
+    `framelens_train.splits.calibration_split`.
+    """
+
+    jobs: tuple[Job, ...]
+
+    @classmethod
+    def of(cls, corpus: Corpus, rows: Ints, *, seed: int = 0) -> InnerFolds:
+        """The folds inside `rows`."""
+        from framelens_train.splits import calibration_split
+
+        split = calibration_split(corpus.articles, rows, seed=seed)
+        return cls(tuple(Job(fold.train, (fold.test,)) for fold in split.folds))
+
+    def pool(self, corpus: Corpus, done: Sequence[Done]) -> OutOfFold:
+        """What the jobs scored, together."""
+        return pool(corpus, [(job.score[0], d.scores[0]) for job, d in zip(self.jobs, done, strict=True)])
+
+
+def pool(corpus: Corpus, parts: Sequence[tuple[Ints, Floats]]) -> OutOfFold:
+    """Held-out scores of several folds in one table, weighted by owner and class."""
+    from framelens_train.weighting import sample_weights
+
+    rows = np.concatenate([part for part, _ in parts])
+    return OutOfFold(
+        rows,
+        corpus.y[rows].astype(np.int64),
+        np.concatenate([scores for _, scores in parts]),
+        sample_weights(corpus.articles, rows),
+        np.repeat(np.arange(len(parts)), [len(part) for part, _ in parts]),
+    )
+
+
+# -- probability
+# ----------------------------------------------------------------------------------------------
+
+
+def choose_calibration(scored: OutOfFold) -> CalibrationChoice:
+    """Platt or isotonic, by the Brier score on folds left out of the calibration's own fit."""
+    methods = ["platt"] + (["isotonic"] if len(scored.y) >= LEAST_FOR_ISOTONIC else [])
+    brier: dict[str, float] = {}
+    ece: dict[str, float] = {}
+    for method in methods:
+        p = _cross_calibrated(scored, method)
+        brier[method] = float(np.average((p - scored.y) ** 2, weights=scored.weights))
+        ece[method] = expected_calibration_error(scored.y, p, weights=scored.weights)
+    best = "platt"
+    if brier.get("isotonic", np.inf) < brier["platt"] - ISOTONIC_MARGIN:
+        best = "isotonic"
+    return CalibrationChoice(fit_calibration(scored.y, scored.score, scored.weights, best), brier, ece)
+
+
+def _cross_calibrated(scored: OutOfFold, method: str) -> Floats:
+    """Probability of each article by a calibration fitted on the other folds (on all, where those lack a
+    class).
+    """
+    p = np.empty(len(scored.y))
+    for fold in np.unique(scored.fold):
+        inside = scored.fold == fold
+        rest = ~inside if len(np.unique(scored.y[~inside])) == 2 else np.ones_like(inside)
+        fitted = fit_calibration(scored.y[rest], scored.score[rest], scored.weights[rest], method)
+        p[inside] = fitted.p_state(scored.score[inside])
+    return p
+
+
+def fit_calibration(y: Ints, score: Floats, weights: Floats, method: str) -> Calibration:
+    """Fit one map from scores to probabilities.
+
+    Parameters
+    ----------
+    y, score, weights
+        Shape (n,); both labels present.
+    method
+        ``"platt"`` (a sigmoid; a slope below zero becomes zero) or ``"isotonic"`` (its steps, kept off 0
+        and 1 by the rule of succession, since no number of articles proves a certainty).
+    """
+    if method == "platt":
+        return _platt(y, score, weights)
+    if method == "isotonic":
+        return _isotonic(y, score, weights)
+    raise ValueError(f"calibration method is {method!r}; it must be 'platt' or 'isotonic'")
+
+
+def _platt(y: Ints, score: Floats, weights: Floats) -> Calibration:
+    from sklearn.linear_model import LogisticRegression
+
+    spread = float(np.sqrt(np.cov(score, aweights=weights))) or 1.0
+    fitted = LogisticRegression(C=1e4, tol=1e-8, max_iter=1000).fit(
+        (score / spread)[:, None], y, sample_weight=weights / weights.mean()
+    )
+    slope, offset = float(fitted.coef_[0, 0]) / spread, float(fitted.intercept_[0])
+    if slope < 0:
+        share = float(np.clip(np.average(y, weights=weights), 1e-6, 1 - 1e-6))
+        return Calibration("platt", slope=0.0, offset=float(np.log(share / (1 - share))))
+    return Calibration("platt", slope=slope, offset=offset)
+
+
+def _isotonic(y: Ints, score: Floats, weights: Floats) -> Calibration:
+    from sklearn.isotonic import IsotonicRegression
+
+    fitted = IsotonicRegression(out_of_bounds="clip").fit(score, y, sample_weight=weights)
+    x = np.asarray(fitted.X_thresholds_, dtype=np.float64)
+    floor = 1.0 / (len(y) + 2)
+    steps = np.clip(np.asarray(fitted.y_thresholds_, dtype=np.float64), floor, 1 - floor)
+    return Calibration("isotonic", x=tuple(x.tolist()), y=tuple(steps.tolist()))
+
+
+# -- abstention
+# -----------------------------------------------------------------------------------------------
+
+
+def fit_thresholds(scored: OutOfFold, calibration: Calibration, corpus: Corpus) -> dict[str, float]:
+    """When to abstain, as the manifest keeps it; every key is a number."""
+    p = calibration.p_state(scored.score)
+    low, high = conformal_region(scored.y, p, scored.weights)
+    shares = text_shares(corpus, scored.rows)
+    return FIXED_THRESHOLDS | {
+        "min_function_share": float(np.quantile(shares["function"], LANGUAGE_QUANTILE)) * 0.9,
+        "max_foreign_share": max(0.05, float(np.quantile(shares["foreign"], 1 - LANGUAGE_QUANTILE))),
+        "min_known_share": float(np.quantile(shares["known"], UNFAMILIAR_QUANTILE)),
+        "abstain_low": low,
+        "abstain_high": high,
+    }
+
+
+def conformal_region(
+    y: npt.ArrayLike, p: npt.ArrayLike, weights: npt.ArrayLike, *, level: float = CONFORMAL_LEVEL
+) -> tuple[float, float]:
+    """The probabilities between which the conformal set holds both labels.
+
+    Returns
+    -------
+    (low, high)
+        ``low <= p <= high`` means both labels stay possible; ``low > high`` that no probability leaves both.
+    """
+    labels, given, mass = (
+        np.asarray(y),
+        np.asarray(p, dtype=np.float64),
+        np.asarray(weights, dtype=np.float64),
+    )
+    state, independent = labels == 1, labels == 0
+    low = 1.0 - _conformal_quantile(1.0 - given[state], mass[state], level)
+    high = _conformal_quantile(given[independent], mass[independent], level)
+    return (low, high)
+
+
+def _conformal_quantile(nonconformity: Floats, weights: Floats, level: float) -> float:
+    """Smallest value that covers `level` of the weight, one more article of mean weight counted above
+    all.
+    """
+    if not len(nonconformity):
+        return 1.0
+    order = np.argsort(nonconformity, kind="stable")
+    covered = np.cumsum(weights[order])
+    needed = level * (covered[-1] + weights.mean())
+    position = int(np.searchsorted(covered, needed * (1 - 1e-12)))
+    return float(nonconformity[order][position]) if position < len(order) else 1.0
+
+
+def abstains(
+    corpus: Corpus, rows: npt.ArrayLike, p: npt.ArrayLike, thresholds: dict[str, float]
+) -> dict[str, Bools]:
+    """For each reason to abstain, which of the rows it holds for; bool, shape (n,) each."""
+    from framelens.features.reference import MEASURES
+
+    chosen, given = np.asarray(rows, dtype=np.int64), np.asarray(p, dtype=np.float64)
+    shares = text_shares(corpus, chosen)
+    words = corpus.batch.measures[chosen, MEASURES.index("words")]
+    foreign = (shares["function"] < thresholds["min_function_share"]) | (
+        shares["foreign"] > thresholds["max_foreign_share"]
+    )
+    return {
+        "too_short": words < thresholds["min_words"],
+        "not_english": foreign,
+        "unfamiliar": shares["known"] < thresholds["min_known_share"],
+        "near_boundary": (given >= thresholds["abstain_low"]) & (given <= thresholds["abstain_high"]),
+    }
+
+
+def text_shares(corpus: Corpus, rows: npt.ArrayLike) -> dict[str, Floats]:
+    """Of each article, the shares that abstention looks at: function words, foreign letters, known terms."""
+    from framelens.features.reference import MEASURES
+
+    measures = corpus.batch.measures[np.asarray(rows, dtype=np.int64)].astype(np.float64)
+    column = {name: measures[:, i] for i, name in enumerate(MEASURES)}
+    words = np.maximum(column["words"], 1.0)
+    return {
+        "function": (column["function_reporter"] + column["function_quoted"]) / words,
+        "foreign": column["foreign_letters"] / np.maximum(column["letters"] + column["foreign_letters"], 1.0),
+        "known": column["common_words"] / np.maximum(column["words"] - column["names"], 1.0),
+    }

@@ -1,0 +1,180 @@
+"""From scored articles to the figures that are printed, kept in the manifest and drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from framelens_train.evaluate import bootstrap
+from framelens_train.evaluate.metrics import (
+    by_group,
+    coverage_risk,
+    expected_calibration_error,
+    macro_f1,
+    owner_balance,
+    roc_auc,
+    worst_group,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from framelens_train.evaluate.protocols import Scored
+
+RISKS = (0.05, 0.10)
+CURVE_POINTS = 60
+
+
+def protocol_figures(
+    articles: pd.DataFrame,
+    scored: Scored,
+    *,
+    decision: float = 0.5,
+    draws: int = bootstrap.DRAWS,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """All figures of one set of scored articles, for JSON.
+
+    Parameters
+    ----------
+    articles
+        Table of the corpus that `scored.rows` index; columns outlet, owner and, if there is one, region.
+    scored
+        State and independent articles; others are passed over.
+    decision
+        The forced label is state from this probability on.
+    draws, seed
+        Of the bootstrap over outlets.
+
+    Returns
+    -------
+    dict
+        ``n``, ``n_state``, ``n_outlets``, ``n_owners``; ``macro_f1`` with ``ci95`` over outlets and
+        ``ci95_owners`` over owners; ``roc_auc`` (of p_state over all folds together, with ``roc_auc_ci95``)
+        and ``roc_auc_within_folds``; ``ece``, ``brier``; recall of both labels; ``worst_state_owner``;
+        ``false_state_rate_nonwest``; coverage and what abstention leaves; ``owner_balanced``. A figure that
+        needs both classes is None where there is only one.
+    """
+    scored = scored.take(scored.y >= 0)
+    y, p = scored.y, scored.p
+    table = articles.iloc[scored.rows]
+    owners, outlets = (table[name].to_numpy(dtype=object).astype(str) for name in ("owner", "outlet"))
+    found = p >= decision
+    figures: dict[str, Any] = {
+        "macro_f1": macro_f1(y, found),
+        "ci95": None,
+        "roc_auc": roc_auc(y, p),
+        "roc_auc_ci95": None,
+        "roc_auc_within_folds": _within_folds(scored),
+        "ece": expected_calibration_error(y, p) if len(y) else None,
+        "brier": float(np.mean((p - y) ** 2)) if len(y) else None,
+        "n": len(y),
+        "n_state": int((y == 1).sum()),
+        "n_outlets": len(np.unique(outlets)),
+        "n_owners": len(np.unique(owners)),
+        "recall_state": _mean(found[y == 1]),
+        "recall_independent": _mean(~found[y == 0]),
+    }
+    figures |= _with_intervals(y, p, found, outlets, owners, draws=draws, seed=seed)
+    by_owner = by_group(owners, y, p, decision=decision)
+    figures["worst_state_owner"] = worst_group(by_owner, "state")
+    figures |= _nonwestern(table, y, found)
+    figures |= _abstention(scored, decision)
+    if len(np.unique(y)) == 2:
+        weights = owner_balance(y, owners)
+        figures["owner_balanced"] = {
+            "macro_f1": macro_f1(y, found, weights=weights),
+            "roc_auc": roc_auc(y, p, weights=weights),
+            "ece": expected_calibration_error(y, p, weights=weights),
+        }
+    return figures
+
+
+def _with_intervals(
+    y: npt.NDArray[Any],
+    p: npt.NDArray[Any],
+    found: npt.NDArray[Any],
+    outlets: npt.NDArray[Any],
+    owners: npt.NDArray[Any],
+    *,
+    draws: int,
+    seed: int,
+) -> dict[str, Any]:
+    if len(np.unique(y)) < 2:
+        return {}
+    by_outlet = bootstrap.resample(y, outlets, draws=draws, seed=seed)
+    by_owner = bootstrap.resample(y, owners, draws=draws, seed=seed)
+    return {
+        "ci95": bootstrap.interval(bootstrap.macro_f1_draws(y, found, by_outlet)),
+        "ci95_owners": bootstrap.interval(bootstrap.macro_f1_draws(y, found, by_owner)),
+        "roc_auc_ci95": bootstrap.interval(bootstrap.roc_auc_draws(y, p, by_outlet)),
+        "roc_auc_ci95_owners": bootstrap.interval(bootstrap.roc_auc_draws(y, p, by_owner)),
+    }
+
+
+def _within_folds(scored: Scored) -> float | None:
+    """Mean over folds of the AUC of the margin inside the fold: free of differences between the folds'
+    models.
+    """
+    each = [
+        roc_auc(scored.y[inside], scored.score[inside])
+        for inside in (scored.fold == k for k in np.unique(scored.fold))
+    ]
+    known = [value for value in each if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _nonwestern(table: pd.DataFrame, y: npt.NDArray[Any], found: npt.NDArray[Any]) -> dict[str, Any]:
+    """Share of non-Western independent articles that are called state."""
+    if "region" not in table:
+        return {"false_state_rate_nonwest": None, "n_nonwest": 0}
+    inside = (y == 0) & (table["region"].to_numpy(dtype=object) == "nonwest")
+    return {"false_state_rate_nonwest": _mean(found[inside]), "n_nonwest": int(inside.sum())}
+
+
+def _abstention(scored: Scored, decision: float) -> dict[str, Any]:
+    """Coverage at stated risks by confidence alone, and what the model's own abstention leaves."""
+    curve = coverage_risk(scored.y, scored.p, decision=decision)
+    answered = ~scored.abstains
+    return {
+        **{f"coverage_at_{round(100 * risk)}_risk": curve.coverage_at(risk) for risk in RISKS},
+        "answered": _mean(answered),
+        "answered_macro_f1": macro_f1(scored.y[answered], scored.p[answered] >= decision),
+        "answered_risk": _mean(((scored.p >= decision) != (scored.y == 1))[answered]),
+        "abstained": {reason: _mean(holds) for reason, holds in scored.reasons.items()},
+    }
+
+
+def coverage_curve(scored: Scored, *, decision: float = 0.5) -> dict[str, list[float]]:
+    """The coverage-risk curve thinned to `CURVE_POINTS` points, for drawing."""
+    curve = coverage_risk(scored.y, scored.p, decision=decision)
+    if not len(curve.coverage):
+        return {"coverage": [], "risk": []}
+    wanted = np.linspace(curve.coverage[0], 1.0, CURVE_POINTS)
+    index = np.unique(np.minimum(np.searchsorted(curve.coverage, wanted), len(curve.coverage) - 1))
+    return {"coverage": curve.coverage[index].tolist(), "risk": curve.risk[index].tolist()}
+
+
+def groups_figures(
+    articles: pd.DataFrame, scored: Scored, column: str, *, decision: float = 0.5
+) -> dict[str, dict[str, Any]]:
+    """Recall of every owner or outlet; of state owners also the AUC against all independents tested."""
+    scored = scored.take(scored.y >= 0)
+    names = articles[column].to_numpy(dtype=object).astype(str)[scored.rows]
+    table = by_group(names, scored.y, scored.p, decision=decision)
+    independent = scored.y == 0
+    answered = ~scored.abstains
+    for name, entry in table.items():
+        group = name.removesuffix(" [state]").removesuffix(" [independent]") if name not in names else name
+        inside = (names == group) & (scored.y == (entry["label"] == "state"))
+        entry["answered"] = _mean(answered[inside])
+        if entry["label"] == "state":
+            both = inside | independent
+            entry["roc_auc"] = roc_auc(scored.y[both], scored.p[both])
+    return table
+
+
+def _mean(values: npt.NDArray[Any]) -> float | None:
+    return float(np.mean(values)) if len(values) else None
