@@ -127,7 +127,7 @@ class FieldTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         terms = self._tfidf(X)
         if not self.style_weight:
             return terms
-        return sp.hstack([terms, sp.csr_matrix(self._style(X))], format="csr", dtype=np.float32)
+        return _beside(terms, self._style(X))
 
     def _tfidf(self, X: sp.csr_matrix) -> sp.csr_matrix:
         from sklearn.utils.sparsefuncs_fast import inplace_csr_row_normalize_l2
@@ -249,6 +249,18 @@ def to_linear_model(pipeline: Pipeline, vocabulary: Vocabulary) -> LinearModel:
         style_clip=STYLE_CLIP,
         intercept=intercept,
     )
+
+
+def _beside(terms: sp.csr_matrix, style: npt.NDArray[np.float32]) -> sp.csr_matrix:
+    """Dense columns behind sparse ones; scipy's hstack takes ten times as long for this."""
+    (n, K), M = terms.shape, style.shape[1]
+    indptr = terms.indptr + M * np.arange(n + 1, dtype=terms.indptr.dtype)
+    is_term = np.ones(int(indptr[-1]), dtype=np.bool_)
+    is_term[indptr[1:, None] - np.arange(M, 0, -1)] = False
+    data, indices = np.empty(len(is_term), dtype=np.float32), np.empty(len(is_term), dtype=np.int32)
+    data[is_term], indices[is_term] = terms.data, terms.indices
+    data[~is_term], indices[~is_term] = style.ravel(), np.tile(np.arange(K, K + M, dtype=np.int32), n)
+    return sp.csr_matrix((data, indices, indptr), shape=(n, K + M))
 
 
 def _measures(X: sp.csr_matrix) -> npt.NDArray[np.int32]:
