@@ -58,11 +58,14 @@ def kernel_tables() -> kernel.Tables:
         marks[ord(mark)] = _KERNEL_MEASURES.index(name)
     return kernel.Tables(
         class_table(),
-        fold_table(),
-        upper_table(),
-        foreign_ranges(),
+        fold_table().ravel(),
+        upper_table().view(np.uint8),
+        len(class_table()),
+        foreign_ranges().ravel(),
+        len(foreign_ranges()),
         keys,
         np.where(slots >= 0, list_of_word[slots], np.int32(-1)),
+        len(keys) - 1,
         np.cumsum([0, *map(len, lists)]).astype(np.int32),
         np.array([bit for bits in lists for bit in bits], dtype=np.int32),
         marks,
@@ -140,7 +143,9 @@ def featurize_arrow(array: pa.Array, vocabulary: Vocabulary) -> FeatureBatch:
         lengths, entries = kernel.count_rows(*rows, tables, keys, columns, scratch, len(vocabulary), measures)
         return FeatureBatch(
             np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-            *(np.ascontiguousarray(entries[:, i]) for i in range(3)),
+            np.ascontiguousarray(entries[:, 0]),
+            np.ascontiguousarray(entries[:, 1]),
+            np.ascontiguousarray(entries[:, 2]),
             measures[:, _MEASURE_ORDER],
         )
 

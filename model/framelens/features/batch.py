@@ -140,8 +140,9 @@ def _featurize_reference(texts: Texts, vocabulary: Vocabulary) -> FeatureBatch:
 
 def iterate_strings(texts: Texts) -> Iterator[str]:
     """Each text as a Python string; a null as the empty one."""
-    for text in texts:
-        value: Any = text.as_py() if hasattr(text, "as_py") else text
+    item: Any
+    for item in texts:
+        value = item.as_py() if hasattr(item, "as_py") else item
         if value is not None and not isinstance(value, str):
             raise TypeError(f"a text must be a string, not {type(value).__name__}: {value!r:.60}")
         yield value or ""

@@ -13,21 +13,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numba
 import numpy as np
 import numpy.typing as npt
+from numba.core import types
+from numba.extending import intrinsic
 
 from framelens.features.vocabulary import FNV_OFFSET, FNV_PRIME, GOLDEN, token_hash
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 _uncached: list[str] = []
+_int64: Any = np.int64
 
 
 def _jit(function: _Function) -> _Function:
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    njit: Any = numba.njit
     try:
-        compiled: _Function = numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+        compiled: _Function = njit(cache=True, **options)(function)
     except RuntimeError as error:  # numba found no folder that it may write to
         if not _uncached:
             logging.getLogger("framelens").warning(
@@ -36,8 +41,21 @@ def _jit(function: _Function) -> _Function:
                 error,
             )
         _uncached.append(function.__name__)
-        compiled = numba.njit(nogil=True, error_model="numpy")(function)
+        compiled = njit(**options)(function)
     return compiled
+
+
+def _address(_typing_context: object, array: Any) -> object:
+    """The address of an array's first item; the caller keeps the array alive."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
+
+    pointer: Any = types.CPointer
+    return pointer(array.dtype)(array), generate
+
+
+_pointer: Any = intrinsic(_address)
 
 
 # What a character does: the values of alphabet.CharClass (a test compares them).
@@ -69,9 +87,12 @@ class Tables(NamedTuple):
     Attributes
     ----------
     classes, folds, uppers, foreign
-        As `framelens.features.alphabet` makes them.
-    word_keys, word_lists
-        Open-addressing table from a common word's hash to its list of categories; -1 marks an empty slot.
+        As `framelens.features.alphabet` makes them, flat.
+    size, foreign_ranges
+        Code points in the tables; ranges in `foreign`.
+    word_keys, word_lists, word_mask
+        Open-addressing table from a common word's hash to its list of categories; -1 marks an empty slot, the
+        mask is one less than the slots.
     list_starts, list_columns
         List i holds the categories ``list_columns[list_starts[i]:list_starts[i + 1]]``.
     mark_columns
@@ -84,10 +105,13 @@ class Tables(NamedTuple):
 
     classes: npt.NDArray[np.uint8]
     folds: npt.NDArray[np.uint8]
-    uppers: npt.NDArray[np.bool_]
+    uppers: npt.NDArray[np.uint8]
+    size: int
     foreign: npt.NDArray[np.int32]
+    foreign_ranges: int
     word_keys: npt.NDArray[np.uint64]
     word_lists: npt.NDArray[np.int32]
+    word_mask: int
     list_starts: npt.NDArray[np.int32]
     list_columns: npt.NDArray[np.int32]
     mark_columns: npt.NDArray[np.int32]
@@ -116,21 +140,53 @@ class Scratch(NamedTuple):
     seen_rows: npt.NDArray[np.int64]
 
 
+@_jit
+def _point(tables: Tables, scratch: Scratch) -> tuple[Tables, Scratch]:
+    """The same with pointers for arrays."""
+    return (
+        Tables(
+            _pointer(tables.classes),
+            _pointer(tables.folds),
+            _pointer(tables.uppers),
+            tables.size,
+            _pointer(tables.foreign),
+            tables.foreign_ranges,
+            _pointer(tables.word_keys),
+            _pointer(tables.word_lists),
+            tables.word_mask,
+            _pointer(tables.list_starts),
+            _pointer(tables.list_columns),
+            _pointer(tables.mark_columns),
+            tables.first_category,
+            tables.categories,
+            tables.quotation_limit,
+        ),
+        Scratch(
+            _pointer(scratch.hashes),
+            _pointer(scratch.flags),
+            _pointer(scratch.starts),
+            _pointer(scratch.stops),
+            _pointer(scratch.seen_keys),
+            _pointer(scratch.seen_rows),
+        ),
+    )
+
+
 # -- characters --------------------------------------------------------------------------------------------
 
 
 @_jit
 def _decode(data: npt.NDArray[np.uint8], at: int, stop: int) -> tuple[int, int]:
     """Code point and number of bytes; what is not UTF-8 is one U+FFFD a byte."""
-    lead = np.int64(data[at])
+    lead = _int64(data[at])
     if lead < 0x80:
         return lead, 1
     if 0xC2 <= lead < 0xE0:
         if at + 1 < stop and data[at + 1] & 0xC0 == 0x80:
-            return (lead & 0x1F) << 6 | np.int64(data[at + 1] & 0x3F), 2
+            return (lead & 0x1F) << 6 | _int64(data[at + 1] & 0x3F), 2
     elif 0xE0 <= lead < 0xF0:
         if at + 2 < stop and data[at + 1] & 0xC0 == 0x80 and data[at + 2] & 0xC0 == 0x80:
-            code = (lead & 0x0F) << 12 | np.int64(data[at + 1] & 0x3F) << 6 | np.int64(data[at + 2] & 0x3F)
+            code = (lead & 0x0F) << 12 | _int64(data[at + 1] & 0x3F) << 6 | _int64(data[at + 2] & 0x3F)
             if code >= 0x800:
                 return code, 3
     elif (
@@ -140,8 +196,8 @@ def _decode(data: npt.NDArray[np.uint8], at: int, stop: int) -> tuple[int, int]:
         and data[at + 2] & 0xC0 == 0x80
         and data[at + 3] & 0xC0 == 0x80
     ):
-        code = (lead & 0x07) << 18 | np.int64(data[at + 1] & 0x3F) << 12
-        code |= np.int64(data[at + 2] & 0x3F) << 6 | np.int64(data[at + 3] & 0x3F)
+        code = (lead & 0x07) << 18 | _int64(data[at + 1] & 0x3F) << 12
+        code |= _int64(data[at + 2] & 0x3F) << 6 | _int64(data[at + 3] & 0x3F)
         if code >= 0x10000:
             return code, 4
     return _REPLACEMENT, 1
@@ -149,12 +205,13 @@ def _decode(data: npt.NDArray[np.uint8], at: int, stop: int) -> tuple[int, int]:
 
 @_jit
 def _class_of(code: int, tables: Tables) -> int:
-    if code < len(tables.classes):
-        return np.int64(tables.classes[code])
+    if code < tables.size:
+        kind: int = _int64(tables.classes[code])
+        return kind
     if code == 0xFEFF:
         return INVISIBLE
-    for i in range(len(tables.foreign)):
-        if tables.foreign[i, 0] <= code < tables.foreign[i, 1]:
+    for i in range(tables.foreign_ranges):
+        if tables.foreign[2 * i] <= code < tables.foreign[2 * i + 1]:
             return FOREIGN
     return SEPARATOR
 
@@ -180,13 +237,13 @@ def _combine(left: np.uint64, right: np.uint64) -> np.uint64:
 
 
 @_jit
-def _find(keys: npt.NDArray[np.uint64], values: npt.NDArray[np.int32], h: np.uint64) -> int:
+def _find(keys: npt.NDArray[np.uint64], values: npt.NDArray[np.int32], mask: int, h: np.uint64) -> int:
     """The value of a hash in an open-addressing table, or -1."""
-    mask = len(keys) - 1
-    slot = np.int64(h) & mask
+    slot = _int64(h) & mask
     while values[slot] >= 0:
         if keys[slot] == h:
-            return np.int64(values[slot])
+            value: int = _int64(values[slot])
+            return value
         slot = (slot + 1) & mask
     return -1
 
@@ -194,7 +251,7 @@ def _find(keys: npt.NDArray[np.uint64], values: npt.NDArray[np.int32], h: np.uin
 @_jit
 def _add(scratch: Scratch, slots: int, h: np.uint64, row: int) -> bool:
     """Put a word into this article's set; whether it is new there."""
-    slot = np.int64(h) & (slots - 1)
+    slot = _int64(h) & (slots - 1)
     while scratch.seen_rows[slot] == row:
         if scratch.seen_keys[slot] == h:
             return False
@@ -221,7 +278,7 @@ def _scan_word(
         kind = _class_of(code, tables)
         if kind == LETTER:
             for i in range(2):
-                letter = np.int64(tables.folds[code, i])
+                letter = _int64(tables.folds[2 * code + i])
                 if letter:
                     h = (h ^ np.uint64(letter)) * _PRIME
                     before_last, last = last, letter
@@ -318,7 +375,7 @@ def _tokenize(
             previous = LETTER
             if fragment and not tables.uppers[code]:
                 continue
-            found = _find(tables.word_keys, tables.word_lists, h)
+            found = _find(tables.word_keys, tables.word_lists, tables.word_mask, h)
             token = WORD
             if found < 0 and tables.uppers[code]:
                 token, h = NAME, _NAME_HASH
@@ -334,7 +391,7 @@ def _tokenize(
                 continue
             before, previous = previous, kind
             if kind == PUNCTUATION:
-                mark = np.int64(tables.folds[code, 0])
+                mark = _int64(tables.folds[2 * code])
                 if mark in (0x2E, 0x3F, 0x21):  # . ? !
                     following = _next_visible(data, at, stop, tables)
                     closes = following not in (LETTER, DIGIT, PUNCTUATION, HYPHEN, FOREIGN)
@@ -420,16 +477,16 @@ def _note(
 ) -> int:
     if found < 0:
         return n
-    if counts[found, 0] == 0 and counts[found, 1] == 0:
+    if counts[2 * found] == 0 and counts[2 * found + 1] == 0:
         touched[n] = found
         n += 1
-    counts[found, (flag & IS_QUOTED) >> 1] += 1
+    counts[2 * found + ((flag & IS_QUOTED) >> 1)] += 1
     return n
 
 
 @_jit
 def _count_terms(
-    scratch: Scratch, tokens: int, keys: npt.NDArray[np.uint64], columns: npt.NDArray[np.int32],
+    scratch: Scratch, tokens: int, keys: npt.NDArray[np.uint64], columns: npt.NDArray[np.int32], mask: int,
     counts: npt.NDArray[np.int32], touched: npt.NDArray[np.int32],
 ) -> int:  # fmt: skip
     """Add the article's n-grams to `counts`, list the columns in `touched`; how many there are."""
@@ -442,13 +499,13 @@ def _count_terms(
         reach = 0 if flag & IS_FIRST else reach + 1
         words = (words << 1 | (flag & IS_WORD)) & 7
         if words & 1:
-            n = _note(_find(keys, columns, h), flag, counts, touched, n)
+            n = _note(_find(keys, columns, mask, h), flag, counts, touched, n)
         if reach >= 1:
             if reach >= 2 and words:
-                n = _note(_find(keys, columns, _combine(pair, h)), flag, counts, touched, n)
+                n = _note(_find(keys, columns, mask, _combine(pair, h)), flag, counts, touched, n)
             pair = _combine(scratch.hashes[i - 1], h)
             if words & 3:
-                n = _note(_find(keys, columns, pair), flag, counts, touched, n)
+                n = _note(_find(keys, columns, mask, pair), flag, counts, touched, n)
     return n
 
 
@@ -467,26 +524,26 @@ def count_rows(
     entries : int32, shape (nnz, 3)
         Column, count in the reporter's voice, count in quoted speech; columns ascend within an article.
     """
-    counts = np.zeros((terms, 2), dtype=np.int32)
-    touched = np.empty(terms, dtype=np.int32)
+    t, room = _point(tables, scratch)
+    text, key, column = _pointer(data), _pointer(keys), _pointer(columns)
+    counts, touched = np.zeros(2 * terms, dtype=np.int32), np.empty(terms, dtype=np.int32)
     lengths = np.empty(len(starts), dtype=np.int64)
     entries = np.empty((1024, 3), dtype=np.int32)
     used = 0
     for row in range(len(starts)):
-        tokens = _tokenize(data, starts[row], stops[row], row, tables, scratch, measures[row])
-        n = _count_terms(scratch, tokens, keys, columns, counts, touched)
+        tokens = _tokenize(text, starts[row], stops[row], row, t, room, _pointer(measures[row]))
+        n = _count_terms(room, tokens, key, column, len(keys) - 1, _pointer(counts), _pointer(touched))
         if used + n > len(entries):
             larger = np.empty((2 * (used + n), 3), dtype=np.int32)
             larger[:used] = entries[:used]
             entries = larger
         found = touched[:n]
         found.sort()
-        for column in found:
-            entries[used, 0] = column
-            entries[used, 1] = counts[column, 0]
-            entries[used, 2] = counts[column, 1]
-            counts[column, 0] = 0
-            counts[column, 1] = 0
+        for term in found:
+            entries[used, 0] = term
+            entries[used, 1] = counts[2 * term]
+            entries[used, 2] = counts[2 * term + 1]
+            counts[2 * term] = counts[2 * term + 1] = 0
             used += 1
         lengths[row] = n
     return lengths, entries[:used]
