@@ -15,10 +15,12 @@ from framelens.clean import Removal, explain_clean
 from framelens.clean.engine import without
 from framelens.errors import UserError
 from framelens.features.batch import FeatureBatch, featurize
+from framelens.features.vocabulary import Vocabulary
 from framelens_train.corpus import storage
 from framelens_train.corpus.articles import COLUMNS, Reject, read_articles, text_sha256
 from framelens_train.corpus.clusters import cluster_near_duplicates
 from framelens_train.corpus.derive import describe
+from framelens_train.corpus.recount import by_frequency
 from framelens_train.corpus.outlets import SEED_OUTLET
 from framelens_train.corpus.sampling import SEED_ID, choose
 
@@ -220,7 +222,7 @@ def _drop(articles: pd.DataFrame, reason: pd.Series[str], file: str, rejects: li
     return kept.reset_index(drop=True)
 
 
-def _count(articles: pd.DataFrame, options: BuildOptions) -> tuple[FeatureBatch, Any]:
+def _count(articles: pd.DataFrame, options: BuildOptions) -> tuple[FeatureBatch, Vocabulary]:
     import pyarrow as pa
     from framelens.features.discover import discover_terms
 
@@ -233,7 +235,7 @@ def _count(articles: pd.DataFrame, options: BuildOptions) -> tuple[FeatureBatch,
         min_groups=options.min_groups,
         max_terms=options.max_terms,
     )
-    return featurize(texts, vocabulary), vocabulary
+    return by_frequency(featurize(texts, vocabulary), vocabulary)
 
 
 # -- records ----------------------------------------------------------------------------------------------------
@@ -262,4 +264,4 @@ def _write_beside(path: Path, content: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.write_text(content, encoding="utf-8")
-    os.replace(beside, path)
+    beside.replace(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from framelens.features.reference import MEASURES
 from framelens.features.vocabulary import Vocabulary
 from framelens_train.corpus import storage
 from framelens_train.corpus.articles import read_articles, text_sha256
+from framelens_train.corpus.recount import recount
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,7 +112,7 @@ def load_corpus(path: Path | str | None = None, *, vocabulary: Vocabulary | None
     path = default_seeds() if path is None else Path(path)
     if path.is_dir():
         corpus = _load_seeds(path)
-        corpus = corpus if vocabulary is None else _recount(corpus, vocabulary)
+        corpus = corpus if vocabulary is None else replace(corpus, batch=recount(corpus.batch, corpus.vocabulary, vocabulary), vocabulary=vocabulary)
     elif path.exists():
         corpus = _load_raw(path, vocabulary)
     else:
@@ -179,20 +180,6 @@ def read_outlets(folder: Path) -> pd.DataFrame:
     if missing:
         raise UserError(f"{path}: no column {missing[0]!r}; fetch or build the corpus again")
     return outlets.astype({"articles": int})
-
-
-def _recount(corpus: Corpus, vocabulary: Vocabulary) -> Corpus:
-    """The counts of a corpus in the columns of another vocabulary."""
-    column = np.array([vocabulary.index.get(term, -1) for term in corpus.vocabulary.terms], dtype=np.int32)
-    batch = corpus.batch
-    term = column[batch.term]
-    order = np.lexsort((term, batch.row))
-    order = order[term[order] >= 0]
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(batch.row[order], minlength=batch.rows))]).astype(
-        np.int64
-    )
-    counted = FeatureBatch(indptr, term[order], batch.reporter[order], batch.quoted[order], batch.measures)
-    return Corpus(corpus.articles, counted, vocabulary, corpus.sha256, corpus.name)
 
 
 # -- a user's own file ------------------------------------------------------------------------------------------
