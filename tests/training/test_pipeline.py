@@ -137,6 +137,7 @@ def test_another_vocabulary_is_refused(corpus) -> None:
     [
         ({"fields": "quoted"}, "fields is 'quoted'"),
         ({"ngram_max": 4}, "ngram_max is 4"),
+        ({"min_df": 0}, "min_df is 0"),
         ({"style_weight": -1.0}, "style_weight is -1"),
         ({"sizes": np.ones(3, np.int8)}, "sizes knows 3 terms"),
     ],

@@ -51,7 +51,8 @@ class FieldTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ngram_max
         Longest n-gram that is used, 1 to 3.
     min_df
-        Articles that must have a term in a field for it to be used there.
+        Articles that must have a term in a field for it to be used there: a number, or below 1 the share of
+        the articles fitted on (and then at least two).
     style_weight
         Scale of the style features against the terms; 0 leaves them out.
     sizes
@@ -71,7 +72,7 @@ class FieldTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self,
         fields: str = "both",
         ngram_max: int = 2,
-        min_df: int = 5,
+        min_df: float = 0.002,
         style_weight: float = 1.0,
         sizes: npt.NDArray[np.int8] | None = None,
     ) -> None:
@@ -97,7 +98,7 @@ class FieldTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         X = self._checked(X)
         n, V = X.shape[0], self._terms(X)
         df = np.bincount(X.indices, minlength=X.shape[1])[: 2 * V]
-        used = df >= max(self.min_df, 1)
+        used = df >= (max(self.min_df * n, 2) if self.min_df < 1 else self.min_df)
         if self.fields == "reporter":
             used[V:] = False
         if self.sizes is not None:
@@ -164,10 +165,10 @@ class FieldTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """X without explicit zeros, which a count is not."""
         if self.fields not in FIELDS:
             raise ValueError(f"fields is {self.fields!r}; it must be 'both' or 'reporter'")
-        if not (1 <= self.ngram_max <= 3 and self.style_weight >= 0):
+        if not (1 <= self.ngram_max <= 3 and self.style_weight >= 0 and self.min_df > 0):
             raise ValueError(
-                f"ngram_max is {self.ngram_max}, it must be 1 to 3; "
-                f"style_weight is {self.style_weight}, it must be 0 or more"
+                f"ngram_max is {self.ngram_max}, it must be 1 to 3; style_weight is {self.style_weight}, "
+                f"it must be 0 or more; min_df is {self.min_df}, it must be positive"
             )
         if X.shape[1] < _M or (X.shape[1] - _M) % 2:
             raise ValueError(f"X has {X.shape[1]} columns; two for each term and {_M} measures are expected")

@@ -196,8 +196,8 @@ def temporal(
 ) -> Split:
     """Train on what came before a day, test on that day and after; rows without a date take no part.
 
-    The day is the one that comes nearest to parting both classes `test_share` to the rest: it makes the class
-    and side that falls shortest of its share fall as little short as can be.
+    The day is the one that comes nearest to parting both classes `test_share` to the rest: it makes the
+    class and side that falls shortest of its share fall as little short as can be.
 
     Raises
     ------
