@@ -83,6 +83,8 @@ def make_scratch(longest: int) -> kernel.Scratch:
         np.zeros(longest + 1, dtype=np.uint8),
         np.empty(longest + 1, dtype=np.int64),
         np.empty(longest + 1, dtype=np.int64),
+        np.empty(3 * longest + 1, dtype=np.uint64),
+        np.empty(3 * longest + 1, dtype=np.int64),
         np.zeros(slots, dtype=np.uint64),
         np.full(slots, -1, dtype=np.int64),
     )
@@ -122,14 +124,15 @@ def tasks(rows: Rows) -> Iterator[Rows]:
 def in_threads(function: Callable[[Rows], _Result], rows: Rows) -> list[_Result]:
     """The function's result for each task, in order; on all cores where there is more than one task."""
     work = list(tasks(rows))
-    threads = min(len(work), _cores())
+    threads = min(len(work), cores())
     if threads <= 1:
         return [function(task) for task in work]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(function, work))
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Cores this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numba
 import numpy as np
@@ -24,6 +24,10 @@ from numba.extending import intrinsic
 from framelens.features.vocabulary import FNV_OFFSET, FNV_PRIME, GOLDEN, token_hash
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
+_U8s: TypeAlias = npt.NDArray[np.uint8]
+_I32s: TypeAlias = npt.NDArray[np.int32]
+_I64s: TypeAlias = npt.NDArray[np.int64]
+_U64s: TypeAlias = npt.NDArray[np.uint64]
 _uncached: list[str] = []
 _int64: Any = np.int64
 
@@ -77,7 +81,8 @@ IS_WORD, IS_QUOTED, IS_FIRST, IS_SHOUTED = 1, 2, 4, 8
 _OFFSET, _PRIME, _GOLDEN = np.uint64(FNV_OFFSET), np.uint64(FNV_PRIME), np.uint64(GOLDEN)
 _NAME_HASH, _NUMBER_HASH = np.uint64(token_hash("<name>")), np.uint64(token_hash("<num>"))
 _DASH_HASH = np.uint64(token_hash("-"))
-_U23, _U41, _U32 = np.uint64(23), np.uint64(41), np.uint64(32)
+_U1, _U23, _U41, _U32, _U40 = np.uint64(1), np.uint64(23), np.uint64(41), np.uint64(32), np.uint64(40)
+_LOW = np.uint64(0xFFFFFFFF)
 _REPLACEMENT = 0xFFFD
 
 
@@ -103,18 +108,18 @@ class Tables(NamedTuple):
         See `framelens.features.tokens.QUOTATION_LIMIT`.
     """
 
-    classes: npt.NDArray[np.uint8]
-    folds: npt.NDArray[np.uint8]
-    uppers: npt.NDArray[np.uint8]
+    classes: _U8s
+    folds: _U8s
+    uppers: _U8s
     size: int
-    foreign: npt.NDArray[np.int32]
+    foreign: _I32s
     foreign_ranges: int
-    word_keys: npt.NDArray[np.uint64]
-    word_lists: npt.NDArray[np.int32]
+    word_keys: _U64s
+    word_lists: _I32s
     word_mask: int
-    list_starts: npt.NDArray[np.int32]
-    list_columns: npt.NDArray[np.int32]
-    mark_columns: npt.NDArray[np.int32]
+    list_starts: _I32s
+    list_columns: _I32s
+    mark_columns: _I32s
     first_category: int
     categories: int
     quotation_limit: int
@@ -127,17 +132,21 @@ class Scratch(NamedTuple):
     ----------
     hashes, flags, starts, stops
         A token's hash, `IS_WORD` and the other bits, and its bytes; as long as the longest article has bytes.
+    terms, spans
+        An n-gram's hash, and its last token times four plus its length; three times as long.
     seen_keys, seen_rows
         A set of word hashes; an entry is there when its row is the one at work. A power of two of slots,
         above twice the words that an article of this length can have.
     """
 
-    hashes: npt.NDArray[np.uint64]
-    flags: npt.NDArray[np.uint8]
-    starts: npt.NDArray[np.int64]
-    stops: npt.NDArray[np.int64]
-    seen_keys: npt.NDArray[np.uint64]
-    seen_rows: npt.NDArray[np.int64]
+    hashes: _U64s
+    flags: _U8s
+    starts: _I64s
+    stops: _I64s
+    terms: _U64s
+    spans: _I64s
+    seen_keys: _U64s
+    seen_rows: _I64s
 
 
 @_jit
@@ -166,6 +175,8 @@ def _point(tables: Tables, scratch: Scratch) -> tuple[Tables, Scratch]:
             _pointer(scratch.flags),
             _pointer(scratch.starts),
             _pointer(scratch.stops),
+            _pointer(scratch.terms),
+            _pointer(scratch.spans),
             _pointer(scratch.seen_keys),
             _pointer(scratch.seen_rows),
         ),
@@ -176,7 +187,7 @@ def _point(tables: Tables, scratch: Scratch) -> tuple[Tables, Scratch]:
 
 
 @_jit
-def _decode(data: npt.NDArray[np.uint8], at: int, stop: int) -> tuple[int, int]:
+def _decode(data: _U8s, at: int, stop: int) -> tuple[int, int]:
     """Code point and number of bytes; what is not UTF-8 is one U+FFFD a byte."""
     lead = _int64(data[at])
     if lead < 0x80:
@@ -217,7 +228,7 @@ def _class_of(code: int, tables: Tables) -> int:
 
 
 @_jit
-def _next_visible(data: npt.NDArray[np.uint8], at: int, stop: int, tables: Tables) -> int:
+def _next_visible(data: _U8s, at: int, stop: int, tables: Tables) -> int:
     while at < stop:
         code, width = _decode(data, at, stop)
         kind = _class_of(code, tables)
@@ -237,7 +248,7 @@ def _combine(left: np.uint64, right: np.uint64) -> np.uint64:
 
 
 @_jit
-def _find(keys: npt.NDArray[np.uint64], values: npt.NDArray[np.int32], mask: int, h: np.uint64) -> int:
+def _find(keys: _U64s, values: _I32s, mask: int, h: np.uint64) -> int:
     """The value of a hash in an open-addressing table, or -1."""
     slot = _int64(h) & mask
     while values[slot] >= 0:
@@ -265,9 +276,7 @@ def _add(scratch: Scratch, slots: int, h: np.uint64, row: int) -> bool:
 
 
 @_jit
-def _scan_word(
-    data: npt.NDArray[np.uint8], at: int, stop: int, tables: Tables
-) -> tuple[int, np.uint64, int, bool, bool]:
+def _scan_word(data: _U8s, at: int, stop: int, tables: Tables) -> tuple[int, np.uint64, int, bool, bool]:
     """Where the word ends, its hash, its letters, whether it is all upper-case, whether it is a fragment."""
     h = cut_hash = _OFFSET
     letters = uppers = characters = 0
@@ -325,7 +334,7 @@ def _is_half(first: int, second: int) -> bool:
 
 
 @_jit
-def _scan_number(data: npt.NDArray[np.uint8], at: int, stop: int, tables: Tables) -> int:
+def _scan_number(data: _U8s, at: int, stop: int, tables: Tables) -> int:
     while at < stop:
         code, width = _decode(data, at, stop)
         kind = _class_of(code, tables)
@@ -340,9 +349,15 @@ def _scan_number(data: npt.NDArray[np.uint8], at: int, stop: int, tables: Tables
 
 @_jit
 def _count_word(
-    tables: Tables, scratch: Scratch, slots: int, row: int, h: np.uint64, found: int, quoted: bool,
-    measures: npt.NDArray[np.int32],
-) -> None:  # fmt: skip
+    tables: Tables,
+    scratch: Scratch,
+    slots: int,
+    row: int,
+    h: np.uint64,
+    found: int,
+    quoted: bool,
+    measures: _I32s,
+) -> None:
     measures[DISTINCT] += _add(scratch, slots, h, row)
     if found >= 0:
         measures[COMMON] += 1
@@ -353,9 +368,14 @@ def _count_word(
 
 @_jit
 def _tokenize(
-    data: npt.NDArray[np.uint8], start: int, stop: int, row: int, tables: Tables, scratch: Scratch,
-    measures: npt.NDArray[np.int32],
-) -> int:  # fmt: skip
+    data: _U8s,
+    start: int,
+    stop: int,
+    row: int,
+    tables: Tables,
+    scratch: Scratch,
+    measures: _I32s,
+) -> int:
     """Write an article's tokens to the scratch and its counts to its measures; the number of tokens."""
     slots = 16
     while slots < stop - start + 2:
@@ -472,49 +492,66 @@ def _tokenize(
 
 
 @_jit
-def _note(
-    found: int, flag: int, counts: npt.NDArray[np.int32], touched: npt.NDArray[np.int32], n: int
-) -> int:
-    if found < 0:
-        return n
-    if counts[2 * found] == 0 and counts[2 * found + 1] == 0:
-        touched[n] = found
-        n += 1
-    counts[2 * found + ((flag & IS_QUOTED) >> 1)] += 1
-    return n
-
-
-@_jit
-def _count_terms(
-    scratch: Scratch, tokens: int, keys: npt.NDArray[np.uint64], columns: npt.NDArray[np.int32], mask: int,
-    counts: npt.NDArray[np.int32], touched: npt.NDArray[np.int32],
-) -> int:  # fmt: skip
-    """Add the article's n-grams to `counts`, list the columns in `touched`; how many there are."""
+def _list_terms(scratch: Scratch, tokens: int) -> int:
+    """Write the article's n-grams to the scratch; how many there are."""
+    terms, spans = scratch.terms, scratch.spans
     n = 0
     pair = _OFFSET  # hash of the last two tokens
     words = 0  # bit i: the token i places back is a word
     reach = 0  # tokens before this one in its paragraph
     for i in range(tokens):
-        h, flag = scratch.hashes[i], scratch.flags[i]
+        h, flag = scratch.hashes[i], _int64(scratch.flags[i])
         reach = 0 if flag & IS_FIRST else reach + 1
         words = (words << 1 | (flag & IS_WORD)) & 7
         if words & 1:
-            n = _note(_find(keys, columns, mask, h), flag, counts, touched, n)
+            terms[n], spans[n] = h, 4 * i + 1
+            n += 1
         if reach >= 1:
             if reach >= 2 and words:
-                n = _note(_find(keys, columns, mask, _combine(pair, h)), flag, counts, touched, n)
+                terms[n], spans[n] = _combine(pair, h), 4 * i + 3
+                n += 1
             pair = _combine(scratch.hashes[i - 1], h)
             if words & 3:
-                n = _note(_find(keys, columns, mask, pair), flag, counts, touched, n)
+                terms[n], spans[n] = pair, 4 * i + 2
+                n += 1
+    return n
+
+
+@_jit
+def _count_terms(
+    scratch: Scratch,
+    ngrams: int,
+    keys: _U64s,
+    columns: _I32s,
+    mask: int,
+    counts: _I32s,
+    touched: _I32s,
+) -> int:
+    """Add the n-grams to `counts` (reporter and quoted by turns), list new columns in `touched`; how many."""
+    n = 0
+    for i in range(ngrams):
+        found = _find(keys, columns, mask, scratch.terms[i])
+        if found >= 0:
+            if counts[2 * found] == 0 and counts[2 * found + 1] == 0:
+                touched[n] = found
+                n += 1
+            quoted = (_int64(scratch.flags[scratch.spans[i] >> 2]) & IS_QUOTED) >> 1
+            counts[2 * found + quoted] += 1
     return n
 
 
 @_jit
 def count_rows(
-    data: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], stops: npt.NDArray[np.int64], tables: Tables,
-    keys: npt.NDArray[np.uint64], columns: npt.NDArray[np.int32], scratch: Scratch, terms: int,
-    measures: npt.NDArray[np.int32],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:  # fmt: skip
+    data: _U8s,
+    starts: _I64s,
+    stops: _I64s,
+    tables: Tables,
+    keys: _U64s,
+    columns: _I32s,
+    scratch: Scratch,
+    terms: int,
+    measures: _I32s,
+) -> tuple[_I64s, _I32s]:
     """Counts of the articles ``data[starts[i]:stops[i]]``.
 
     Returns
@@ -532,7 +569,8 @@ def count_rows(
     used = 0
     for row in range(len(starts)):
         tokens = _tokenize(text, starts[row], stops[row], row, t, room, _pointer(measures[row]))
-        n = _count_terms(room, tokens, key, column, len(keys) - 1, _pointer(counts), _pointer(touched))
+        ngrams = _list_terms(room, tokens)
+        n = _count_terms(room, ngrams, key, column, len(keys) - 1, _pointer(counts), _pointer(touched))
         if used + n > len(entries):
             larger = np.empty((2 * (used + n), 3), dtype=np.int32)
             larger[:used] = entries[:used]
@@ -547,3 +585,140 @@ def count_rows(
             used += 1
         lengths[row] = n
     return lengths, entries[:used]
+
+
+# -- the terms of a corpus ---------------------------------------------------------------------------------
+
+
+@_jit
+def _tally(
+    scratch: Scratch,
+    ngrams: int,
+    row: int,
+    groups: _I64s,
+    part: int,
+    parts: int,
+    slots: _U64s,
+    others: _I32s,
+    mask: int,
+) -> int:
+    """Enter one article into the table; how many n-grams are new to it."""
+    added = 0
+    article = np.uint64(row + 1) << _U32
+    for i in range(ngrams):
+        h = scratch.terms[i]
+        if _int64(h >> _U40) & (parts - 1) != part:
+            continue
+        slot = _int64(h) & mask
+        while slots[2 * slot + 1] and slots[2 * slot] != h:
+            slot = (slot + 1) & mask
+        state = slots[2 * slot + 1]
+        if state == 0:
+            slots[2 * slot] = h
+            slots[2 * slot + 1] = article | _U1
+            added += 1
+        elif state >> _U32 != np.uint64(row + 1):
+            slots[2 * slot + 1] = article | ((state & _LOW) + _U1)
+            others[slot] += groups[_int64(state >> _U32) - 1] != groups[row]
+    return added
+
+
+@_jit
+def _grow(slots: _U64s, others: _I32s) -> tuple[_U64s, _I32s]:
+    larger, larger_others = (
+        np.zeros(2 * len(slots), dtype=np.uint64),
+        np.zeros(2 * len(others), dtype=np.int32),
+    )
+    mask = len(larger_others) - 1
+    for old in range(len(others)):
+        if slots[2 * old + 1]:
+            slot = _int64(slots[2 * old]) & mask
+            while larger[2 * slot + 1]:
+                slot = (slot + 1) & mask
+            larger[2 * slot] = slots[2 * old]
+            larger[2 * slot + 1] = slots[2 * old + 1]
+            larger_others[slot] = others[old]
+    return larger, larger_others
+
+
+@_jit
+def tally_rows(
+    data: _U8s,
+    starts: _I64s,
+    stops: _I64s,
+    groups: _I64s,
+    part: int,
+    parts: int,
+    tables: Tables,
+    scratch: Scratch,
+    measures: _I32s,
+    min_documents: int,
+    min_groups: int,
+) -> tuple[_U64s, _I64s, _I64s]:
+    """Articles and groups that hold each n-gram, for one part of the hashes (`parts` is a power of two).
+
+    Articles come in the order of their group. A slot of the table is a hash and, in one word, the article
+    that last held the n-gram and how many have; `others` are the groups after the first.
+
+    Returns
+    -------
+    hashes, documents, groups
+        Of the n-grams in at least `min_documents` articles and `min_groups` groups, in no order.
+    """
+    t, room = _point(tables, scratch)
+    text = _pointer(data)
+    slots, others = np.zeros(1 << 17, dtype=np.uint64), np.zeros(1 << 16, dtype=np.int32)
+    used = 0
+    for row in range(len(starts)):
+        tokens = _tokenize(text, starts[row], stops[row], row, t, room, _pointer(measures))
+        ngrams = _list_terms(room, tokens)
+        while 3 * (used + ngrams) > 2 * len(others):
+            slots, others = _grow(slots, others)
+        table, more, mask = _pointer(slots), _pointer(others), len(others) - 1
+        used += _tally(room, ngrams, row, _pointer(groups), part, parts, table, more, mask)
+    kept = 0
+    for slot in range(len(others)):
+        kept += _int64(slots[2 * slot + 1] & _LOW) >= min_documents and others[slot] + 1 >= min_groups
+    hashes, counts = np.empty(kept, dtype=np.uint64), np.empty((2, kept), dtype=np.int64)
+    at = 0
+    for slot in range(len(others)):
+        documents = _int64(slots[2 * slot + 1] & _LOW)
+        if documents >= min_documents and others[slot] + 1 >= min_groups:
+            hashes[at], counts[0, at], counts[1, at] = slots[2 * slot], documents, others[slot] + 1
+            at += 1
+    return hashes, counts[0], counts[1]
+
+
+@_jit
+def locate_rows(
+    data: _U8s,
+    starts: _I64s,
+    stops: _I64s,
+    tables: Tables,
+    scratch: Scratch,
+    measures: _I32s,
+    keys: _U64s,
+    columns: _I32s,
+    hashes: _U64s,
+    places: _I64s,
+) -> int:
+    """Where an n-gram of the table stands, for each not found before; how many were found.
+
+    Writes to ``hashes[column]``, shape (3,), the hashes of its tokens, and to ``places[column]``, shape (3,
+    2), their first and last byte; a column whose first place ends at zero is one not found yet.
+    """
+    t, room = _point(tables, scratch)
+    text, key, column = _pointer(data), _pointer(keys), _pointer(columns)
+    found = 0
+    for row in range(len(starts)):
+        tokens = _tokenize(text, starts[row], stops[row], row, t, room, _pointer(measures))
+        for i in range(_list_terms(room, tokens)):
+            term = _find(key, column, len(keys) - 1, room.terms[i])
+            if term >= 0 and places[term, 0, 1] == 0:
+                last, length = room.spans[i] >> 2, room.spans[i] & 3
+                for j in range(length):
+                    token = last - length + 1 + j
+                    hashes[term, j] = room.hashes[token]
+                    places[term, j, 0], places[term, j, 1] = room.starts[token], room.stops[token]
+                found += 1
+    return found

@@ -129,25 +129,32 @@ class Vocabulary:
         columns : int32, shape (slots,)
             The term's column, or -1 where the slot is empty.
         """
-        slots = 1 << max(4, (4 * len(self) - 1).bit_length())
-        keys = np.zeros(slots, dtype=np.uint64)
-        columns = np.full(slots, -1, dtype=np.int32)
-        waiting = np.arange(len(self), dtype=np.int32)
-        places = (self.hashes & np.uint64(slots - 1)).astype(np.int64)
-        while (
-            waiting.size
-        ):  # one round a probe: the first of those that want an empty slot gets it, the rest move on
-            wanted = places[waiting]
-            slot, first = np.unique(wanted, return_index=True)
-            first = first[columns[slot] < 0]
-            winners = waiting[first]
-            columns[wanted[first]] = winners
-            keys[wanted[first]] = self.hashes[winners]
-            waiting = np.delete(waiting, first)
-            places[waiting] = (places[waiting] + 1) & (slots - 1)
-        keys.setflags(write=False)
-        columns.setflags(write=False)
-        return keys, columns
+        return open_addressing(self.hashes)
+
+
+def open_addressing(
+    hashes: npt.NDArray[np.uint64],
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
+    """Hash table of distinct hashes, as `Vocabulary.table` describes it."""
+    slots = 1 << max(4, (4 * len(hashes) - 1).bit_length())
+    keys = np.zeros(slots, dtype=np.uint64)
+    columns = np.full(slots, -1, dtype=np.int32)
+    waiting = np.arange(len(hashes), dtype=np.int32)
+    places = (hashes & np.uint64(slots - 1)).astype(np.int64)
+    while (
+        waiting.size
+    ):  # one round a probe: the first of those that want an empty slot gets it, the rest move on
+        wanted = places[waiting]
+        slot, first = np.unique(wanted, return_index=True)
+        first = first[columns[slot] < 0]
+        winners = waiting[first]
+        columns[wanted[first]] = winners
+        keys[wanted[first]] = hashes[winners]
+        waiting = np.delete(waiting, first)
+        places[waiting] = (places[waiting] + 1) & (slots - 1)
+    keys.setflags(write=False)
+    columns.setflags(write=False)
+    return keys, columns
 
 
 def _refuse_collisions(terms: Sequence[str], hashes: npt.NDArray[np.uint64]) -> None:
