@@ -7,12 +7,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from framelens_train.candidates import Recipe
-from framelens_train.corpus.dataset import Corpus
 
 from framelens.features.batch import FeatureBatch
 from framelens.features.reference import MEASURES
 from framelens.features.vocabulary import Vocabulary
+from framelens_train.candidates import Recipe
+from framelens_train.corpus.dataset import Corpus
 
 STATE_TERMS = ("hailed", "cooperation", "sovereignty", "stressed", "friendly relations")
 INDEPENDENT_TERMS = ("alleged", "whether", "arrested", "concerns", "said ,")
@@ -43,7 +43,7 @@ def make_corpus(seed: int = 0, *, owners: int = OWNERS, mixed: int = 10, signal:
             rate[label == wanted, terms.index(name)] += signal
     habit = {outlet: rng.gamma(0.3, 1.0, len(terms)) for outlet in sorted({row[1] for row in rows})}
     rate += np.array([habit[row[1]] for row in rows])
-    reporter, quoted = rng.poisson(rate), rng.poisson(rate * 0.3 * (label[:, None] <= 0))
+    reporter, quoted = rng.poisson(rate), rng.poisson(rate * 0.3 * rng.integers(0, 2, (len(rows), 1)))
     batch = _batch(reporter, quoted, rng)
     dates = pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 1500, len(rows)), unit="D")
     articles = pd.DataFrame(

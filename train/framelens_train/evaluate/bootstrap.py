@@ -1,9 +1,9 @@
 """Confidence intervals from resampling outlets: articles of one outlet are not independent draws.
 
 Outlets are drawn with replacement within each class, so that every resample has both. A draw is a weight an
-outlet; macro-F1 then needs only the outlets' confusion counts, and the ROC AUC one pass over the sorted
-scores a draw. A class with a single cluster contributes no spread: the interval is then too narrow, and
-says so by its ``clusters``.
+outlet; macro-F1 then needs only the outlets' confusion counts, and the ROC AUC only how often one outlet's
+articles score above another's. A class with a single cluster contributes no spread: the interval is then
+too narrow, and says so by its ``clusters``.
 """
 
 from __future__ import annotations
@@ -76,19 +76,27 @@ def macro_f1_draws(y: npt.ArrayLike, predicted: npt.ArrayLike, resamples: Resamp
 
 
 def roc_auc_draws(y: npt.ArrayLike, score: npt.ArrayLike, resamples: Resamples) -> Floats:
-    """ROC AUC of each resample, ties counted half; shape (draws,)."""
-    order = np.argsort(np.asarray(score), kind="stable")
-    ranked, cluster = np.asarray(score)[order], resamples.cluster[order]
-    state = (np.asarray(y) == 1)[order]
-    starts = np.flatnonzero(np.append(True, np.diff(ranked) != 0))
-    result = np.empty(len(resamples.weights))
-    for draw, weights in enumerate(resamples.weights):
-        mass = weights[cluster]
-        positive = np.add.reduceat(np.where(state, mass, 0.0), starts)
-        negative = np.add.reduceat(np.where(state, 0.0, mass), starts)
-        below = np.cumsum(negative) - negative / 2
-        result[draw] = (positive @ below) / max(positive.sum() * negative.sum(), 1e-12)
-    return result
+    """ROC AUC of each resample, ties counted half; shape (draws,).
+
+    The won comparisons of every state cluster against every independent one are counted once; a resample only
+    weighs them.
+    """
+    values, state = np.asarray(score, dtype=np.float64), np.asarray(y) == 1
+    clusters = resamples.weights.shape[1]
+    sizes = np.bincount(resamples.cluster, minlength=clusters).astype(np.float64)
+    against, against_cluster = values[~state], resamples.cluster[~state]
+    won = np.zeros((clusters, clusters))
+    for a in np.unique(resamples.cluster[state]):
+        mine = np.sort(values[state & (resamples.cluster == a)])
+        low, high = (np.searchsorted(mine, against, side=side) for side in ("left", "right"))
+        above = len(mine) - (low + high) / 2
+        won[a] = np.bincount(against_cluster, weights=above, minlength=clusters)
+    is_state = np.zeros(clusters, dtype=np.bool_)
+    is_state[resamples.cluster[state]] = True
+    mass = resamples.weights * sizes
+    pairs = mass[:, is_state].sum(axis=1) * mass[:, ~is_state].sum(axis=1)
+    weighted = ((resamples.weights @ won) * resamples.weights).sum(axis=1)
+    return np.asarray(weighted / np.maximum(pairs, 1e-12))
 
 
 def mean_draws(values: npt.ArrayLike, resamples: Resamples) -> Floats:

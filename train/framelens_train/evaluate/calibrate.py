@@ -42,8 +42,10 @@ ISOTONIC_MARGIN = 0.002
 """Isotonic regression is chosen only when it lowers the Brier score by more than this."""
 
 LEAST_FOR_ISOTONIC = 500
-FIXED_THRESHOLDS = {"min_words": 60.0, "decision": 0.5}
-LANGUAGE_QUANTILE = 0.001
+FIXED_THRESHOLDS = {"min_words": 60.0, "min_function_share": 0.2, "max_foreign_share": 0.2, "decision": 0.5}
+"""Bounds that are not fitted: of 28,000 English articles one in a thousand has fewer function words than
+this.
+"""
 
 
 class CalibratedFit(NamedTuple):
@@ -244,8 +246,6 @@ def fit_thresholds(scored: OutOfFold, calibration: Calibration, corpus: Corpus) 
     low, high = conformal_region(scored.y, p, scored.weights)
     shares = text_shares(corpus, scored.rows)
     return FIXED_THRESHOLDS | {
-        "min_function_share": float(np.quantile(shares["function"], LANGUAGE_QUANTILE)) * 0.9,
-        "max_foreign_share": max(0.05, float(np.quantile(shares["foreign"], 1 - LANGUAGE_QUANTILE))),
         "min_known_share": float(np.quantile(shares["known"], UNFAMILIAR_QUANTILE)),
         "abstain_low": low,
         "abstain_high": high,

@@ -104,7 +104,7 @@ def stream_jobs(
 
 
 def _do(fitter: Fitter, corpus: Corpus, job: Job, seed: int) -> Done:
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     with threadpool_limits(limits=1):
         scorer = fitter.fit(corpus, job.train, seed=seed)

@@ -190,7 +190,12 @@ def wilson(successes: float, n: int, *, z: float = 1.959964) -> tuple[float, flo
 
 
 def by_group(
-    groups: Sequence[Any] | npt.NDArray[Any], y: npt.ArrayLike, p: npt.ArrayLike, *, decision: float = 0.5
+    groups: Sequence[Any] | npt.NDArray[Any],
+    y: npt.ArrayLike,
+    p: npt.ArrayLike,
+    *,
+    answered: npt.ArrayLike | None = None,
+    decision: float = 0.5,
 ) -> dict[str, dict[str, Any]]:
     """What became of the articles of each owner or outlet.
 
@@ -198,28 +203,42 @@ def by_group(
     -------
     dict
         By group, in alphabetical order: ``label``, ``n``, ``recall`` (share given its own label), ``ci95``
-        of it, ``mean_p_state`` and, for independents, ``false_state_rate``, which is what recall leaves
-        over. A group of both labels (an outlet that changed hands) has one entry a label, ``NAME [state]``
-        and ``NAME [independent]``.
+        of it, ``mean_p_state``, ``answered`` (share not abstained on) and, for independents,
+        ``false_state_rate``, which is what recall leaves over; for state groups ``roc_auc`` against all
+        independent articles. A group of both labels (an outlet that changed hands) has one entry a label,
+        ``NAME [state]`` and ``NAME [independent]``.
     """
-    import pandas as pd
-
-    frame = pd.DataFrame(
-        {"group": np.asarray(groups, dtype=object).astype(str), "y": np.asarray(y), "p": np.asarray(p)}
+    names, labels, given = np.asarray(groups, dtype=object).astype(str), np.asarray(y), np.asarray(p)
+    replied = (
+        np.ones(len(names), dtype=np.bool_) if answered is None else np.asarray(answered, dtype=np.bool_)
     )
-    frame["right"] = (frame["p"] >= decision) == (frame["y"] == 1)
     table: dict[str, dict[str, Any]] = {}
-    both_labels = frame.groupby("group")["y"].nunique().gt(1).to_dict()
-    for (group, label), part in frame.groupby(["group", "y"], sort=True):
-        name = "state" if label == 1 else "independent"
-        key = f"{group} [{name}]" if both_labels[group] else str(group)
-        n, recall = len(part), float(part["right"].mean())
-        entry: dict[str, Any] = {"label": name, "n": n, "recall": recall}
-        entry["ci95"] = list(wilson(float(part["right"].sum()), n))
-        entry["mean_p_state"] = float(part["p"].mean())
-        if label == 0:
-            entry["false_state_rate"] = 1.0 - recall
-        table[key] = entry
+    for group in np.unique(names):
+        member = names == group
+        found = np.unique(labels[member])
+        for label in found:
+            inside = member & (labels == label)
+            name = "state" if label == 1 else "independent"
+            key = f"{group} [{name}]" if len(found) > 1 else str(group)
+            right = int(((given[inside] >= decision) == (label == 1)).sum())
+            n = int(inside.sum())
+            entry: dict[str, Any] = {
+                "label": name,
+                "n": n,
+                "recall": right / n,
+                "ci95": list(wilson(right, n)),
+            }
+            entry["mean_p_state"] = float(given[inside].mean())
+            called = given[inside] >= decision
+            entry["called_state"] = float((called & replied[inside]).mean())
+            entry["called_independent"] = float((~called & replied[inside]).mean())
+            entry["abstained"] = float((~replied[inside]).mean())
+            if label == 0:
+                entry["false_state_rate"] = 1.0 - right / n
+            else:
+                against = inside | (labels == 0)
+                entry["roc_auc"] = roc_auc(labels[against], given[against])
+            table[key] = entry
     return table
 
 

@@ -16,9 +16,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from framelens.calibration import Calibration
 from framelens.errors import UserError
@@ -88,10 +89,17 @@ class Scored:
 
 @dataclass(frozen=True)
 class FoldModel:
-    """The model of one fold: what it was fitted on inside, and which rows it tests."""
+    """The model of one fold: what it was fitted on inside, and which rows it tests.
+
+    Attributes
+    ----------
+    held_out
+        The scores that calibration and thresholds were fitted on.
+    """
 
     fold: Fold
     scorer: Scorer
+    held_out: OutOfFold
     calibration: Calibration
     choice: CalibrationChoice
     thresholds: dict[str, float]
@@ -243,7 +251,7 @@ def _assemble(plan: _Plan, corpus: Corpus, mixed: Ints, done: Sequence[Done]) ->
         held_out = _held_out(plan, corpus, k, done[len(folds) :])
         choice = choose_calibration(held_out)
         thresholds = fit_thresholds(held_out, choice.calibration, corpus)
-        models.append(FoldModel(fold, outer.scorer, choice.calibration, choice, thresholds))
+        models.append(FoldModel(fold, outer.scorer, held_out, choice.calibration, choice, thresholds))
         names = tuple(f.name for f in folds)
         parts.append(make_scored(corpus, fold.test, outer.scores[0], models[-1], k, names))
         mixed_parts.append(make_scored(corpus, mixed, outer.scores[1], models[-1], k, names))
@@ -279,11 +287,17 @@ def make_scored(
 
 
 def _join(parts: Sequence[Scored]) -> Scored:
+    def joined(name: str) -> npt.NDArray[Any]:
+        return np.concatenate([getattr(part, name) for part in parts])
+
     return Scored(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("rows", "y", "score", "p")),
-        np.concatenate([part.abstains for part in parts]),
+        joined("rows"),
+        joined("y"),
+        joined("score"),
+        joined("p"),
+        joined("abstains"),
         {reason: np.concatenate([part.reasons[reason] for part in parts]) for reason in parts[0].reasons},
-        np.concatenate([part.fold for part in parts]),
+        joined("fold"),
         parts[0].fold_names,
     )
 

@@ -160,20 +160,10 @@ def coverage_curve(scored: Scored, *, decision: float = 0.5) -> dict[str, list[f
 def groups_figures(
     articles: pd.DataFrame, scored: Scored, column: str, *, decision: float = 0.5
 ) -> dict[str, dict[str, Any]]:
-    """Recall of every owner or outlet; of state owners also the AUC against all independents tested."""
+    """What became of every owner or outlet; see `framelens_train.evaluate.metrics.by_group`."""
     scored = scored.take(scored.y >= 0)
-    names = articles[column].to_numpy(dtype=object).astype(str)[scored.rows]
-    table = by_group(names, scored.y, scored.p, decision=decision)
-    independent = scored.y == 0
-    answered = ~scored.abstains
-    for name, entry in table.items():
-        group = name.removesuffix(" [state]").removesuffix(" [independent]") if name not in names else name
-        inside = (names == group) & (scored.y == (entry["label"] == "state"))
-        entry["answered"] = _mean(answered[inside])
-        if entry["label"] == "state":
-            both = inside | independent
-            entry["roc_auc"] = roc_auc(scored.y[both], scored.p[both])
-    return table
+    names = articles[column].to_numpy(dtype=object)[scored.rows]
+    return by_group(names, scored.y, scored.p, answered=~scored.abstains, decision=decision)
 
 
 def _mean(values: npt.NDArray[Any]) -> float | None:

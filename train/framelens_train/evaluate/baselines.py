@@ -1,0 +1,195 @@
+"""What a model must beat: knowing nothing, counting names, measuring dialect and length, a plain bag of
+words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from framelens.features.reference import MEASURES
+from framelens_train.evaluate.fitting import Fitter, Scorer
+from framelens_train.evaluate.metrics import Floats, Ints
+
+if TYPE_CHECKING:
+    from framelens.features.vocabulary import Vocabulary
+    from framelens_train.corpus.dataset import Corpus
+
+_SPELLINGS = """
+colour/color colours/colors favour/favor honour/honor honourable/honorable labour/labor neighbour/neighbor
+neighbouring/neighboring neighbours/neighbors behaviour/behavior harbour/harbor rumours/rumors centre/center
+centres/centers theatre/theater metres/meters kilometres/kilometers litres/liters defence/defense
+licence/license programme/program programmes/programs organisation/organization organisations/organizations
+organised/organized recognise/recognize recognised/recognized realised/realized emphasised/emphasized
+offence/offense criticised/criticized authorised/authorized travelled/traveled travelling/traveling
+cancelled/canceled tonnes/tons
+cheque/check tyres/tires analyse/analyze grey/gray mum/mom lorry/truck towards/toward fulfil/fulfill
+"""
+BRITISH, AMERICAN = zip(*(pair.split("/") for pair in _SPELLINGS.split()), strict=True)
+"""The same words as they are spelt on either side of the Atlantic."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Scores everything alike."""
+
+    def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
+        """Zero for each row."""
+        return np.zeros(X.shape[0])
+
+
+@dataclass(frozen=True)
+class Majority:
+    """Knows only how frequent the labels are: what is left is the calibration's share of state articles."""
+
+    def fit(self, corpus: Corpus, rows: Ints, *, seed: int = 0) -> Scorer:
+        """Nothing to learn."""
+        return Constant()
+
+
+@dataclass(frozen=True)
+class FewColumns:
+    """Standardised logistic regression on a handful of columns computed from counts.
+
+    Attributes
+    ----------
+    columns
+        Takes rows of `Corpus.X` and the vocabulary; returns float64, shape (n, k).
+    """
+
+    columns: Callable[[Any, Vocabulary], Floats]
+
+    def fit(self, corpus: Corpus, rows: Ints, *, seed: int = 0) -> Scorer:
+        """Fit with the weights every recipe has."""
+        from sklearn.linear_model import LogisticRegression
+
+        from framelens_train.weighting import sample_weights
+
+        values = self.columns(corpus.X[rows], corpus.vocabulary)
+        mean, scale = values.mean(axis=0), values.std(axis=0)
+        scale = np.where(scale > 1e-9, scale, 1.0)
+        weights = sample_weights(corpus.articles, rows)
+        fitted = LogisticRegression(C=1.0, max_iter=500).fit(
+            (values - mean) / scale, corpus.y[rows], sample_weight=weights
+        )
+        coefficients = np.asarray(fitted.coef_[0], dtype=np.float64) / scale
+        intercept = float(fitted.intercept_[0] - mean @ coefficients)
+        return FewColumnsScorer(self.columns, corpus.vocabulary, coefficients, intercept)
+
+
+@dataclass(frozen=True)
+class FewColumnsScorer:
+    """`FewColumns`, fitted."""
+
+    columns: Callable[[Any, Vocabulary], Floats]
+    vocabulary: Vocabulary
+    coefficients: Floats
+    intercept: float
+
+    def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
+        """Margin of each row."""
+        return np.asarray(self.columns(X, self.vocabulary) @ self.coefficients + self.intercept)
+
+
+def name_mentions(X: Any, vocabulary: Vocabulary) -> Floats:
+    """Names in a hundred words, and their square: which names, no feature can tell, for names are masked."""
+    share = 100 * _measure(X, "names") / np.maximum(_measure(X, "words"), 1)
+    return np.column_stack([share, share**2])
+
+
+def dialect_and_length(X: Any, vocabulary: Vocabulary) -> Floats:
+    """British and American spellings, length of article, sentence and word, contractions."""
+    words = np.maximum(_measure(X, "words"), 1)
+    contractions = _measure(X, "contraction_reporter") + _measure(X, "contraction_quoted")
+    return np.column_stack(
+        [
+            np.log1p(100 * _spellings(X, vocabulary, BRITISH) / words),
+            np.log1p(100 * _spellings(X, vocabulary, AMERICAN) / words),
+            np.log1p(words),
+            np.log1p(words / np.maximum(_measure(X, "sentences"), 1)),
+            _measure(X, "letters") / words,
+            np.log1p(100 * contractions / words),
+        ]
+    )
+
+
+def _spellings(X: Any, vocabulary: Vocabulary, words: tuple[str, ...]) -> Floats:
+    V = len(vocabulary)
+    columns = [vocabulary.index[word] for word in words if word in vocabulary.index]
+    return np.asarray(X[:, [*columns, *(V + c for c in columns)]].sum(axis=1), dtype=np.float64).ravel()
+
+
+def _measure(X: Any, name: str) -> Floats:
+    column = X.shape[1] - len(MEASURES) + MEASURES.index(name)
+    return np.asarray(X[:, [column]].toarray(), dtype=np.float64).ravel()
+
+
+@dataclass(frozen=True)
+class BagOfWords:
+    """TF-IDF of words and word pairs, punctuation and quotation ignored, logistic regression: the usual
+    model.
+    """
+
+    min_df: int = 10
+    C: float = 1.0
+
+    def fit(self, corpus: Corpus, rows: Ints, *, seed: int = 0) -> Scorer:
+        """Fit with the weights every recipe has."""
+        from sklearn.feature_extraction.text import TfidfTransformer
+        from sklearn.linear_model import LogisticRegression
+
+        from framelens_train.weighting import sample_weights
+
+        counts = merge_fields(corpus.X[rows], len(corpus.vocabulary))
+        frequent = np.bincount(counts.indices, minlength=counts.shape[1]) >= self.min_df
+        used = np.flatnonzero(frequent & plain_terms(corpus.vocabulary))
+        tfidf = TfidfTransformer(sublinear_tf=True).fit(counts[:, used])
+        fitted = LogisticRegression(C=self.C, max_iter=300).fit(
+            tfidf.transform(counts[:, used]),
+            corpus.y[rows],
+            sample_weight=sample_weights(corpus.articles, rows),
+        )
+        return BagOfWordsScorer(len(corpus.vocabulary), used, tfidf, fitted)
+
+
+@dataclass(frozen=True)
+class BagOfWordsScorer:
+    """`BagOfWords`, fitted."""
+
+    terms: int
+    used: npt.NDArray[np.int64]
+    tfidf: Any
+    classifier: Any
+
+    def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
+        """Margin of each row."""
+        counts = merge_fields(X, self.terms)[:, self.used]
+        return np.asarray(self.classifier.decision_function(self.tfidf.transform(counts)), dtype=np.float64)
+
+
+def merge_fields(X: Any, terms: int) -> Any:
+    """Counts of each term whoever's words they are: CSR, shape (n, terms)."""
+    return (X[:, :terms] + X[:, terms : 2 * terms]).tocsr()
+
+
+def plain_terms(vocabulary: Vocabulary) -> npt.NDArray[np.bool_]:
+    """Terms of one or two words without punctuation, shape (V,)."""
+    return np.array([has_no_punctuation(term) and term.count(" ") < 2 for term in vocabulary.terms])
+
+
+def has_no_punctuation(term: str) -> bool:
+    """Whether every token of the term is a word, a name or a number."""
+    return all(token[0] == "<" or token.isalpha() for token in term.split(" "))
+
+
+BASELINES: dict[str, tuple[str, Fitter]] = {
+    "majority": ("always the more frequent label", Majority()),
+    "names": ("share of names alone", FewColumns(name_mentions)),
+    "dialect_length": ("dialect and length alone", FewColumns(dialect_and_length)),
+    "bag_of_words": ("plain bag of words, logistic regression", BagOfWords()),
+}
+"""Name to (title, fitter)."""
