@@ -13,8 +13,10 @@ set of a
 * the **unfamiliar** bound: a text whose share of known terms is below that of all but one in a hundred
 held-out articles.
 
-An owner weighs by the square root of its size and the classes weigh the same, so ``p_state`` speaks of a
-reader to whom both kinds are equally likely at first.
+* the **decision** threshold of the forced label: where macro-F1 over the held-out articles is highest.
+
+An owner weighs by the square root of its size within its class. The classes weigh what they weigh among the
+training articles: ``p_state`` is meant for a stream of articles mixed like the corpus.
 """
 
 from __future__ import annotations
@@ -42,7 +44,10 @@ ISOTONIC_MARGIN = 0.002
 """Isotonic regression is chosen only when it lowers the Brier score by more than this."""
 
 LEAST_FOR_ISOTONIC = 500
-FIXED_THRESHOLDS = {"min_words": 60.0, "min_function_share": 0.2, "max_foreign_share": 0.2, "decision": 0.5}
+DECISIONS = np.round(np.arange(0.2, 0.801, 0.02), 2)
+"""Decision thresholds that are tried."""
+
+FIXED_THRESHOLDS = {"min_words": 60.0, "min_function_share": 0.2, "max_foreign_share": 0.2}
 """Bounds that are not fitted: of 28,000 English articles one in a thousand has fewer function words than
 this.
 """
@@ -149,15 +154,20 @@ class InnerFolds:
 
 
 def pool(corpus: Corpus, parts: Sequence[tuple[Ints, Floats]]) -> OutOfFold:
-    """Held-out scores of several folds in one table, weighted by owner and class."""
+    """Held-out scores of several folds in one table, weighted by owner within the class; mean weight 1."""
     from framelens_train.weighting import sample_weights
 
     rows = np.concatenate([part for part, _ in parts])
+    y = corpus.y[rows].astype(np.int64)
+    weights = sample_weights(corpus.articles, rows)
+    for label in (0, 1):  # within a class as in training; the classes as they come
+        inside = y == label
+        weights[inside] *= inside.sum() / max(weights[inside].sum(), 1e-12)
     return OutOfFold(
         rows,
-        corpus.y[rows].astype(np.int64),
+        y,
         np.concatenate([scores for _, scores in parts]),
-        sample_weights(corpus.articles, rows),
+        weights,
         np.repeat(np.arange(len(parts)), [len(part) for part, _ in parts]),
     )
 
@@ -249,7 +259,26 @@ def fit_thresholds(scored: OutOfFold, calibration: Calibration, corpus: Corpus) 
         "min_known_share": float(np.quantile(shares["known"], UNFAMILIAR_QUANTILE)),
         "abstain_low": low,
         "abstain_high": high,
+        "decision": best_decision(scored.y, p, scored.weights),
     }
+
+
+def best_decision(y: Ints, p: Floats, weights: Floats) -> float:
+    """The probability from which on to say state, where the macro-F1 of held-out owners is highest.
+
+    Of `DECISIONS` the one with the highest mean macro-F1 over itself and its two neighbours, so that a lucky
+    spike does not decide; of equals the one nearest to one half.
+    """
+    scores = np.array([_weighted_macro_f1(y == 1, p >= decision, weights) for decision in DECISIONS])
+    smooth = np.convolve(np.pad(scores, 1, mode="edge"), np.full(3, 1 / 3), mode="valid")
+    near_half = -np.abs(DECISIONS - 0.5) * 1e-9
+    return float(DECISIONS[int(np.argmax(smooth + near_half))])
+
+
+def _weighted_macro_f1(state: Bools, found: Bools, weights: Floats) -> float:
+    errors = weights[state != found].sum()
+    hits = weights[state & found].sum(), weights[~state & ~found].sum()
+    return float(np.mean([2 * hit / max(2 * hit + errors, 1e-12) for hit in hits]))
 
 
 def conformal_region(

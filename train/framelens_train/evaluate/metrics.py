@@ -113,7 +113,7 @@ class CoverageRisk:
 
 
 def coverage_risk(
-    y: npt.ArrayLike, p: npt.ArrayLike, *, weights: npt.ArrayLike | None = None, decision: float = 0.5
+    y: npt.ArrayLike, p: npt.ArrayLike, *, weights: npt.ArrayLike | None = None, decision: npt.ArrayLike = 0.5
 ) -> CoverageRisk:
     """Coverage-risk curve when the articles nearest to the decision threshold are the first left unanswered.
 
@@ -122,13 +122,14 @@ def coverage_risk(
     together.
     """
     labels, given = np.asarray(y) == 1, np.asarray(p, dtype=np.float64)
+    threshold = np.broadcast_to(np.asarray(decision, dtype=np.float64), given.shape)
     mass = np.ones(len(given)) if weights is None else np.asarray(weights, dtype=np.float64)
     if not len(given):
         return CoverageRisk(np.empty(0), np.empty(0))
-    side = np.where(given >= decision, max(1 - decision, 1e-12), max(decision, 1e-12))
-    confidence = np.abs(given - decision) / side
+    side = np.maximum(np.where(given >= threshold, 1 - threshold, threshold), 1e-12)
+    confidence = np.abs(given - threshold) / side
     order = np.argsort(-confidence, kind="stable")
-    wrong = (labels != (given >= decision))[order] * mass[order]
+    wrong = (labels != (given >= threshold))[order] * mass[order]
     last_of_tie = np.append(np.diff(confidence[order]) != 0, True)
     answered = np.cumsum(mass[order])
     coverage = (answered / answered[-1])[last_of_tie]
@@ -194,8 +195,8 @@ def by_group(
     y: npt.ArrayLike,
     p: npt.ArrayLike,
     *,
+    found: npt.ArrayLike | None = None,
     answered: npt.ArrayLike | None = None,
-    decision: float = 0.5,
 ) -> dict[str, dict[str, Any]]:
     """What became of the articles of each owner or outlet.
 
@@ -209,18 +210,19 @@ def by_group(
         ``NAME [state]`` and ``NAME [independent]``.
     """
     names, labels, given = np.asarray(groups, dtype=object).astype(str), np.asarray(y), np.asarray(p)
+    state = given >= 0.5 if found is None else np.asarray(found, dtype=np.bool_)
     replied = (
         np.ones(len(names), dtype=np.bool_) if answered is None else np.asarray(answered, dtype=np.bool_)
     )
     table: dict[str, dict[str, Any]] = {}
     for group in np.unique(names):
         member = names == group
-        found = np.unique(labels[member])
-        for label in found:
+        present = np.unique(labels[member])
+        for label in present:
             inside = member & (labels == label)
             name = "state" if label == 1 else "independent"
-            key = f"{group} [{name}]" if len(found) > 1 else str(group)
-            right = int(((given[inside] >= decision) == (label == 1)).sum())
+            key = f"{group} [{name}]" if len(present) > 1 else str(group)
+            right = int((state[inside] == (label == 1)).sum())
             n = int(inside.sum())
             entry: dict[str, Any] = {
                 "label": name,
@@ -229,9 +231,8 @@ def by_group(
                 "ci95": list(wilson(right, n)),
             }
             entry["mean_p_state"] = float(given[inside].mean())
-            called = given[inside] >= decision
-            entry["called_state"] = float((called & replied[inside]).mean())
-            entry["called_independent"] = float((~called & replied[inside]).mean())
+            entry["called_state"] = float((state & replied)[inside].mean())
+            entry["called_independent"] = float((~state & replied)[inside].mean())
             entry["abstained"] = float((~replied[inside]).mean())
             if label == 0:
                 entry["false_state_rate"] = 1.0 - right / n

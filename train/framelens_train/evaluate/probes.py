@@ -47,7 +47,7 @@ SWAPS = (
 
 
 def probe_figures(
-    corpus: Corpus, result: ProtocolResult, *, raw: Path | None = None, seed: int = 0, decision: float = 0.5
+    corpus: Corpus, result: ProtocolResult, *, raw: Path | None = None, seed: int = 0
 ) -> dict[str, Any]:
     """All probes.
 
@@ -69,7 +69,7 @@ def probe_figures(
     figures: dict[str, Any] = {"outlet_identification": identify_outlets(corpus, seed=seed)}
     rows = result.scored.rows[result.scored.y >= 0]
     struck = without_punctuation(corpus.X[rows], corpus.vocabulary)
-    figures["without_punctuation"] = _compare(corpus, result, rows, struck, decision) | {
+    figures["without_punctuation"] = _compare(corpus, result, rows, struck) | {
         "how": "terms and measures of punctuation struck from the counts"
     }
     names = {
@@ -82,7 +82,7 @@ def probe_figures(
     texts = _raw_texts(corpus, raw, _sample(result, seed))
     found = np.array(sorted(texts), dtype=np.int64)
     for name, change in names.items():
-        figures[name] = _probe_texts(corpus, result, found, [change(texts[int(r)]) for r in found], decision)
+        figures[name] = _probe_texts(corpus, result, found, [change(texts[int(r)]) for r in found])
     return figures
 
 
@@ -194,9 +194,7 @@ def _raw_texts(corpus: Corpus, raw: Path, rows: Ints) -> dict[int, str]:
     return found
 
 
-def _probe_texts(
-    corpus: Corpus, result: ProtocolResult, rows: Ints, texts: Sequence[str], decision: float
-) -> dict[str, Any]:
+def _probe_texts(corpus: Corpus, result: ProtocolResult, rows: Ints, texts: Sequence[str]) -> dict[str, Any]:
     from framelens.clean import clean
     from framelens.features.batch import featurize
     from framelens_train.corpus.dataset import Corpus as Table
@@ -207,24 +205,22 @@ def _probe_texts(
     changed = Table(
         corpus.articles.iloc[rows].reset_index(drop=True), batch, corpus.vocabulary, corpus.sha256
     )
-    return _compare(corpus, result, rows, changed.X, decision)
+    return _compare(corpus, result, rows, changed.X)
 
 
-def _compare(
-    corpus: Corpus, result: ProtocolResult, rows: Ints, changed: Any, decision: float
-) -> dict[str, Any]:
+def _compare(corpus: Corpus, result: ProtocolResult, rows: Ints, changed: Any) -> dict[str, Any]:
     """Figures before and after; row i of `changed` is what has become of the article in row ``rows[i]``."""
     place = np.searchsorted(result.scored.rows, rows)
     fold, y, before = result.scored.fold[place], result.scored.y[place], result.scored.p[place]
-    after = np.empty(len(rows))
+    threshold, after = result.scored.decision[place], np.empty(len(rows))
     for k in np.unique(fold):
         model, inside = result.models[int(k)], np.flatnonzero(fold == k)
         after[inside] = model.calibration.p_state(model.scorer.decision_function(changed[inside]))
     return {
         "n": len(rows),
-        "macro_f1": [macro_f1(y, before >= decision), macro_f1(y, after >= decision)],
+        "macro_f1": [macro_f1(y, before >= threshold), macro_f1(y, after >= threshold)],
         "roc_auc": [roc_auc(y, before), roc_auc(y, after)],
-        "label_changes": float(((before >= decision) != (after >= decision)).mean()),
+        "label_changes": float(((before >= threshold) != (after >= threshold)).mean()),
         "mean_change_of_p_state": float((after - before).mean()),
     }
 

@@ -56,6 +56,8 @@ class Scored:
         int64, shape (n,): rows of the corpus.
     y, score, p
         Label (1 state, 0 independent, -1 neither), margin and calibrated probability of state.
+    decision
+        float64, shape (n,): the probability from which on the fold's model says state.
     abstains
         bool, shape (n,): the model would have abstained.
     reasons
@@ -68,10 +70,16 @@ class Scored:
     y: Ints
     score: Floats
     p: Floats
+    decision: Floats
     abstains: Bools
     reasons: dict[str, Bools]
     fold: Ints
     fold_names: tuple[str, ...] = ()
+
+    @property
+    def found(self) -> Bools:
+        """Whether each is called state when the model has to answer; bool, shape (n,)."""
+        return np.asarray(self.p >= self.decision)
 
     def take(self, which: Bools | Ints) -> Scored:
         """Some of the articles."""
@@ -80,6 +88,7 @@ class Scored:
             self.y[which],
             self.score[which],
             self.p[which],
+            self.decision[which],
             self.abstains[which],
             {reason: holds[which] for reason, holds in self.reasons.items()},
             self.fold[which],
@@ -283,7 +292,9 @@ def make_scored(
     reasons = abstains(corpus, rows, p, model.thresholds)
     silent = np.logical_or.reduce(list(reasons.values())) if len(rows) else np.zeros(0, dtype=np.bool_)
     labels = corpus.y[rows].astype(np.int64)
-    return Scored(rows, labels, score, p, silent, reasons, np.full(len(rows), fold, dtype=np.int64), names)
+    decision = np.full(len(rows), model.thresholds["decision"])
+    folds = np.full(len(rows), fold, dtype=np.int64)
+    return Scored(rows, labels, score, p, decision, silent, reasons, folds, names)
 
 
 def _join(parts: Sequence[Scored]) -> Scored:
@@ -295,6 +306,7 @@ def _join(parts: Sequence[Scored]) -> Scored:
         joined("y"),
         joined("score"),
         joined("p"),
+        joined("decision"),
         joined("abstains"),
         {reason: np.concatenate([part.reasons[reason] for part in parts]) for reason in parts[0].reasons},
         joined("fold"),
@@ -311,6 +323,7 @@ def _average(parts: Sequence[Scored]) -> Scored:
         first.y,
         np.mean([part.score for part in parts], axis=0),
         np.mean([part.p for part in parts], axis=0),
+        np.mean([part.decision for part in parts], axis=0),
         np.mean([part.abstains for part in parts], axis=0) > 0.5,
         {reason: held > 0.5 for reason, held in share.items()},
         first.fold,

@@ -188,7 +188,8 @@ def country_disjoint(
         kept = ~np.isin(country[headline.scored.rows], np.unique(country[rows])) | (headline.scored.y == 1)
         known = headline.scored.take(kept)
         calibration = choose_calibration(pool(corpus, _by_fold(known))).calibration
-        found = calibration.p_state(result.scores[0]) >= 0.5
+        decision = float(np.mean([model.thresholds["decision"] for model in headline.models]))
+        found = calibration.p_state(result.scores[0]) >= decision
         for name in np.unique(country[rows]):
             inside = country[rows] == name
             per_country[str(name)] = {"n": int(inside.sum()), "false_state_rate": float(found[inside].mean())}

@@ -125,9 +125,7 @@ SLICES: tuple[Slice, ...] = (
 )
 
 
-def slice_figures(
-    corpus: Corpus, scored: Scored, mixed: Scored | None = None, *, decision: float = 0.5
-) -> dict[str, dict[str, Any]]:
+def slice_figures(corpus: Corpus, scored: Scored, mixed: Scored | None = None) -> dict[str, dict[str, Any]]:
     """What became of each hard slice among the tested articles.
 
     Returns
@@ -144,9 +142,9 @@ def slice_figures(
         inside = each.holds(corpus)[scored.rows] & (scored.y >= 0)
         if each.label is not None:
             inside &= scored.y == each.label
-        table[each.name] = {"title": each.title} | _figures(scored, inside, each.label, decision)
+        table[each.name] = {"title": each.title} | _figures(scored, inside, each.label)
     if mixed is not None:
-        table["mixed"] = {"title": "public broadcasters and others labelled mixed"} | _mixed(mixed, decision)
+        table["mixed"] = {"title": "public broadcasters and others labelled mixed"} | _mixed(mixed)
     seed = np.flatnonzero((corpus.articles["id"] == SEED_ARTICLE).to_numpy()[scored.rows])
     if len(seed):
         i = int(seed[0])
@@ -160,11 +158,11 @@ def slice_figures(
     return table
 
 
-def _figures(scored: Scored, inside: Bools, label: int | None, decision: float) -> dict[str, Any]:
+def _figures(scored: Scored, inside: Bools, label: int | None) -> dict[str, Any]:
     n = int(inside.sum())
     if n == 0:
         return {"n": 0}
-    found = scored.p >= decision
+    found = scored.found
     figures: dict[str, Any] = {"n": n}
     for code, key in ((1, "recall_state"), (0, "false_state_rate")):
         mine = inside & (scored.y == code)
@@ -179,12 +177,12 @@ def _figures(scored: Scored, inside: Bools, label: int | None, decision: float) 
     return figures
 
 
-def _mixed(mixed: Scored, decision: float) -> dict[str, Any]:
+def _mixed(mixed: Scored) -> dict[str, Any]:
     if not len(mixed.rows):
         return {"n": 0}
     return {
         "n": len(mixed.rows),
-        "called_state": float((mixed.p >= decision).mean()),
+        "called_state": float(mixed.found.mean()),
         "mean_p_state": float(mixed.p.mean()),
         "answered": float((~mixed.abstains).mean()),
     }

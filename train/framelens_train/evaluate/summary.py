@@ -31,7 +31,6 @@ def protocol_figures(
     articles: pd.DataFrame,
     scored: Scored,
     *,
-    decision: float = 0.5,
     draws: int = bootstrap.DRAWS,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -43,8 +42,6 @@ def protocol_figures(
         Table of the corpus that `scored.rows` index; columns outlet, owner and, if there is one, region.
     scored
         State and independent articles; others are passed over.
-    decision
-        The forced label is state from this probability on.
     draws, seed
         Of the bootstrap over outlets.
 
@@ -61,7 +58,7 @@ def protocol_figures(
     y, p = scored.y, scored.p
     table = articles.iloc[scored.rows]
     owners, outlets = (table[name].to_numpy(dtype=object).astype(str) for name in ("owner", "outlet"))
-    found = p >= decision
+    found = scored.found
     figures: dict[str, Any] = {
         "macro_f1": macro_f1(y, found),
         "ci95": None,
@@ -78,10 +75,10 @@ def protocol_figures(
         "recall_independent": _mean(~found[y == 0]),
     }
     figures |= _with_intervals(y, p, found, outlets, owners, draws=draws, seed=seed)
-    by_owner = by_group(owners, y, p, decision=decision)
+    by_owner = by_group(owners, y, p, found=found)
     figures["worst_state_owner"] = worst_group(by_owner, "state")
     figures |= _nonwestern(table, y, found)
-    figures |= _abstention(scored, decision)
+    figures |= _abstention(scored)
     if len(np.unique(y)) == 2:
         weights = owner_balance(y, owners)
         figures["owner_balanced"] = {
@@ -134,22 +131,22 @@ def _nonwestern(table: pd.DataFrame, y: npt.NDArray[Any], found: npt.NDArray[Any
     return {"false_state_rate_nonwest": _mean(found[inside]), "n_nonwest": int(inside.sum())}
 
 
-def _abstention(scored: Scored, decision: float) -> dict[str, Any]:
+def _abstention(scored: Scored) -> dict[str, Any]:
     """Coverage at stated risks by confidence alone, and what the model's own abstention leaves."""
-    curve = coverage_risk(scored.y, scored.p, decision=decision)
+    curve = coverage_risk(scored.y, scored.p, decision=scored.decision)
     answered = ~scored.abstains
     return {
         **{f"coverage_at_{round(100 * risk)}_risk": curve.coverage_at(risk) for risk in RISKS},
         "answered": _mean(answered),
-        "answered_macro_f1": macro_f1(scored.y[answered], scored.p[answered] >= decision),
-        "answered_risk": _mean(((scored.p >= decision) != (scored.y == 1))[answered]),
+        "answered_macro_f1": macro_f1(scored.y[answered], scored.found[answered]),
+        "answered_risk": _mean((scored.found != (scored.y == 1))[answered]),
         "abstained": {reason: _mean(holds) for reason, holds in scored.reasons.items()},
     }
 
 
-def coverage_curve(scored: Scored, *, decision: float = 0.5) -> dict[str, list[float]]:
+def coverage_curve(scored: Scored) -> dict[str, list[float]]:
     """The coverage-risk curve thinned to `CURVE_POINTS` points, for drawing."""
-    curve = coverage_risk(scored.y, scored.p, decision=decision)
+    curve = coverage_risk(scored.y, scored.p, decision=scored.decision)
     if not len(curve.coverage):
         return {"coverage": [], "risk": []}
     wanted = np.linspace(curve.coverage[0], 1.0, CURVE_POINTS)
@@ -157,13 +154,11 @@ def coverage_curve(scored: Scored, *, decision: float = 0.5) -> dict[str, list[f
     return {"coverage": curve.coverage[index].tolist(), "risk": curve.risk[index].tolist()}
 
 
-def groups_figures(
-    articles: pd.DataFrame, scored: Scored, column: str, *, decision: float = 0.5
-) -> dict[str, dict[str, Any]]:
+def groups_figures(articles: pd.DataFrame, scored: Scored, column: str) -> dict[str, dict[str, Any]]:
     """What became of every owner or outlet; see `framelens_train.evaluate.metrics.by_group`."""
     scored = scored.take(scored.y >= 0)
     names = articles[column].to_numpy(dtype=object)[scored.rows]
-    return by_group(names, scored.y, scored.p, answered=~scored.abstains, decision=decision)
+    return by_group(names, scored.y, scored.p, found=scored.found, answered=~scored.abstains)
 
 
 def _mean(values: npt.NDArray[Any]) -> float | None:
