@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -11,7 +13,9 @@ from hypothesis import strategies as st
 from framelens.features import kernel
 from framelens.features.alphabet import CharClass
 from framelens.features.batch import FeatureBatch, featurize
+from framelens.features.lexicon import word_masks
 from framelens.features.reference import MEASURES, count
+from framelens.features.tokens import ngrams, tokenize
 from framelens.features.vocabulary import Vocabulary
 
 # Everything the tokeniser treats specially, and ordinary words between; all invented.
@@ -55,6 +59,14 @@ def assert_parity(texts: list[str | None]) -> None:
 @given(st.lists(TEXTS, max_size=4))
 def test_any_text_counts_the_same(texts: list[str]) -> None:
     assert_parity(list(texts))
+
+
+@given(TEXTS)
+def test_counted_terms_are_the_ngrams_of_the_tokens(text: str) -> None:
+    listed: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for term, field, _, _ in ngrams(tokenize(text, word_masks()).tokens):
+        listed[term][field] += 1
+    assert count(text).terms == {term: tuple(fields) for term, fields in listed.items()}
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ from framelens.predictor import KERNEL_FROM, Model, Prediction, as_strings, load
 # Invented articles.
 STATE = (
     "The minister stressed that the two sides will deepen friendly cooperation on the basis of sovereignty. "
-    "The two sides agreed that cooperation is good for all. The president stressed that the people are united."
+    "The two sides agreed that cooperation is good for all. "
+    "The president stressed that the people are united."
 )
 INDEPENDENT = (
     'Critics said they had concerns about the arrests. "We were arrested for asking," a resident said. '
@@ -152,7 +153,7 @@ def test_one_prediction_imports_neither_compiler_nor_training_stack(model_folder
         "assert 'numpy' not in sys.modules\n"
         f"model = framelens.load({str(model_folder)!r})\n"
         "print(model.predict('The minister stressed cooperation.').label)\n"
-        "heavy = {'numba', 'pyarrow', 'pandas', 'sklearn', 'mlflow', 'scipy', 'matplotlib', 'framelens_train'}\n"
+        "heavy = {'numba', 'pyarrow', 'pandas', 'sklearn', 'mlflow', 'scipy', 'framelens_train'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -53,10 +53,6 @@ def test_colliding_terms_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) ->
         _ = Vocabulary(["said", "the", "were"]).hashes
 
 
-def test_prefixes_are_the_proper_beginnings_of_longer_terms() -> None:
-    assert Vocabulary(["the foreign minister", "said", "in a"]).prefixes == {"the", "the foreign", "in"}
-
-
 def test_hashes_are_read_only() -> None:
     vocabulary = Vocabulary(["said"])
     with pytest.raises(ValueError, match="read-only"):

@@ -2,35 +2,56 @@
 
 The specification, in the order the steps happen:
 
-1. **Characters** are classed and folded by `framelens.features.alphabet`: Latin letters become lower-case ASCII
-   (``É`` is ``e``, ``ß`` is ``ss``), invisible characters vanish, letters of other scripts separate and are counted.
-2. **Words** are runs of letters; an apostrophe (straight or curly) between two letters is dropped, so ``don't`` is
-   ``dont``. A final ``'s``, ``'re``, ``'ll``, ``'ve``, ``'m`` or ``'d`` is cut off: ``minister's`` is ``minister``.
-   A lower-case letter on its own (but for ``a`` and ``i``) and the stray halves ``re``, ``ll``, ``ve`` leave no
-   token. Collectors lose apostrophes in many ways; the featuriser must not tell one collector from another.
-3. **Names** are masked: a word whose first letter is upper-case and which is not in the list of common words (words
+1. **Characters** are classed and folded by `framelens.features.alphabet`: Latin letters become lower-case
+ASCII
+   (``É`` is ``e``, ``ß`` is ``ss``), invisible characters vanish, letters of other scripts separate and are
+   counted.
+2. **Words** are runs of letters; an apostrophe (straight or curly) between two letters is dropped, so
+``don't`` is
+   ``dont``. A final ``'s``, ``'re``, ``'ll``, ``'ve``, ``'m`` or ``'d`` is cut off: ``minister's`` is
+   ``minister``. A lower-case letter on its own (but for ``a`` and ``i``) and the stray halves ``re``,
+   ``ll``, ``ve`` leave no token. Collectors lose apostrophes in many ways; the featuriser must not tell one
+   collector from another.
+3. **Names** are masked: a word whose first letter is upper-case and which is not in the list of common words
+(words
    that the corpus writes in lower case in the middle of a sentence, plus titles such as ``president``) is a
    `Kind.NAME`. Any number of names in a row is one token. No name reaches the model.
-4. **Numbers** are runs of digits, with ``. , : /`` between two digits inside them, and are masked: `Kind.NUMBER`.
-5. **Punctuation** marks are tokens of their own: ``. , ; : ? ! ( ) - $ % "``. Variants fold to these. A hyphen
-   between two letters or digits separates and leaves no token; any other hyphen is a dash, and dashes in a row are one.
-6. **Quotation.** A token is quoted speech (`Field.QUOTED`) or the reporter's own voice (`Field.REPORTER`). A curly
-   or low quotation mark or guillemet opens and its counterpart closes; a straight mark toggles; U+2018 opens where
-   the character before it is no letter or digit, and what it opened is closed by U+2019 before a character that is
-   no letter. Marks inside a quotation of another style do nothing. A line break ends a quotation: an unclosed mark
-   reaches no further than its paragraph. And so does the `QUOTATION_LIMIT`-th token, because a paragraph can be a
-   whole article. A double mark leaves the token ``"`` in the reporter's voice; a single one leaves none.
+4. **Numbers** are runs of digits, with ``. , : /`` between two digits inside them, and are masked:
+`Kind.NUMBER`. 5. **Punctuation** marks are tokens of their own: ``. , ; : ? ! ( ) - $ % "``. Variants fold
+to these. A hyphen
+   between two letters or digits separates and leaves no token; any other hyphen is a dash, and dashes in a
+   row are one.
+6. **Quotation.** A token is quoted speech (`Field.QUOTED`) or the reporter's own voice (`Field.REPORTER`). A
+curly
+   or low quotation mark or guillemet opens and its counterpart closes; a straight mark toggles; U+2018 opens
+   where the character before it is no letter or digit, and what it opened is closed by U+2019 before a
+   character that is no letter. Marks inside a quotation of another style do nothing. A line break ends a
+   quotation: an unclosed mark reaches no further than its paragraph. And so does the `QUOTATION_LIMIT`-th
+   token, because a paragraph can be a whole article. A double mark leaves the token ``"`` in the reporter's
+   voice; a single one leaves none.
 7. **Paragraphs** end at line breaks. No n-gram crosses one.
 8. **Sentences** are counted at ``. ? !`` before white space, a closing mark or the end.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache, lru_cache
+from typing import NamedTuple
 
-from framelens.features.alphabet import CharClass, char_class, fold_table, upper_table
+import numpy as np
+
+from framelens.features.alphabet import (
+    CharClass,
+    char_class,
+    class_table,
+    fold_table,
+    foreign_ranges,
+    upper_table,
+)
 
 QUOTATION_LIMIT = 150
 """A quotation of more tokens than this was never closed; the reporter's voice resumes."""
@@ -118,13 +139,79 @@ def tokenize(text: str, common_words: Container[str]) -> TokenStream:
     return _Tokenizer(text, common_words).run()
 
 
+class FoldedWord(NamedTuple):
+    """A word as the model sees it, and what its letters looked like."""
+
+    word: str
+    is_upper: bool
+    """The first letter is upper-case."""
+    shouted: bool
+    """Two letters or more, all upper-case, those of a clitic too."""
+
+
+def fold_word(surface: str) -> FoldedWord:
+    """Step 2 of the specification for one word as it stands in the text, apostrophes and all.
+
+    Examples
+    --------
+    >>> fold_word("Minister’s").word, fold_word("don't").word, fold_word("Œuvre").word
+    ('minister', 'dont', 'oeuvre')
+    """
+    if surface.isascii() and surface.isalpha():
+        is_upper = surface[0].isupper()
+        return FoldedWord(surface.lower(), is_upper, is_upper and len(surface) > 1 and surface.isupper())
+    folds, uppers = fold_table(), upper_table()
+    letters: list[str] = []
+    cases: list[bool] = []
+    cut = 0  # where the letters behind the last apostrophe begin
+    for code in map(ord, surface):
+        kind = char_class(code)
+        if kind == CharClass.LETTER:
+            letters += [chr(c) for c in folds[code] if c]
+            cases.append(bool(uppers[code]))
+        elif kind == CharClass.APOSTROPHE:
+            cut = len(letters)
+    if cut and "".join(letters[cut:]) in CLITICS:
+        letters = letters[:cut]
+    return FoldedWord("".join(letters), cases[0], len(cases) > 1 and all(cases))
+
+
+_fold_cached = lru_cache(maxsize=1 << 15)(fold_word)
+
+
+@cache
+def _scanner() -> re.Pattern[str]:
+    """Groups: 1 a word, 2 a number, 3 foreign letters, 4 any other character that is not just a separator."""
+    letter, digit, foreign = _set(CharClass.LETTER), _set(CharClass.DIGIT), _set(CharClass.FOREIGN)
+    invisible, apostrophe = _set(CharClass.INVISIBLE), _set(CharClass.APOSTROPHE)
+    others = (kind for kind in CharClass if kind >= CharClass.NEWLINE and kind != CharClass.FOREIGN)
+    mark = "".join(_set(kind) for kind in others)
+    inner = f"[{invisible}]|[{apostrophe}](?=[{invisible}]*[{letter}])"
+    return re.compile(
+        f"([{letter}]+(?:(?:{inner})[{letter}]*)*)"
+        f"|([{digit}](?:[{digit}{invisible}]|[.,:/](?=[{invisible}]*[{digit}]))*)"
+        f"|([{foreign}]+)"
+        f"|([{mark}])"
+    )
+
+
+def _set(kind: CharClass) -> str:
+    """The characters of one class, as they stand between the brackets of a regular expression."""
+    codes = np.flatnonzero(class_table() == kind).tolist()
+    ranges = [(a, a) for a in codes]
+    if kind == CharClass.FOREIGN:
+        ranges += [(a, b - 1) for a, b in foreign_ranges().tolist()]
+    if kind == CharClass.INVISIBLE:
+        ranges.append((0xFEFF, 0xFEFF))
+    return "".join(f"\\U{a:08x}-\\U{b:08x}" for a, b in ranges)
+
+
 class _Tokenizer:
     """One pass over one text; the state is what the specification speaks of."""
 
     def __init__(self, text: str, common_words: Container[str]) -> None:
         self.text = text
         self.common = common_words
-        self.classes = [char_class(ord(c)) for c in text]
         self.tokens: list[Token] = []
         self.foreign = 0
         self.quotations = 0
@@ -134,84 +221,46 @@ class _Tokenizer:
         self.quoted_tokens = 0
 
     def run(self) -> TokenStream:
-        position, end = 0, len(self.text)
-        while position < end:
-            kind = self.classes[position]
-            if kind == CharClass.LETTER:
-                position = self._word(position)
-            elif kind == CharClass.DIGIT:
-                position = self._number(position)
-            else:
-                self._mark(position, kind)
-                position += 1
+        handlers = (self._word, self._number, self._foreign, self._mark)
+        for match in _scanner().finditer(self.text):
+            handlers[(match.lastindex or 1) - 1](match.start(), match.end())
         return TokenStream(self.tokens, self.foreign, self.quotations)
 
-    # -- words and numbers ------------------------------------------------------------------------------------
+    # -- words and numbers ---------------------------------------------------------------------------------
 
-    def _word(self, start: int) -> int:
-        folded = fold_table()
-        upper = upper_table()
-        letters: list[str] = []
-        uppers = characters = 0
-        cut = -1  # where the letters behind the last apostrophe begin
-        position, stop = start, start
-        while position < len(self.text):
-            kind = self.classes[position]
-            if kind == CharClass.LETTER:
-                code = ord(self.text[position])
-                letters += [chr(c) for c in folded[code] if c]
-                uppers += bool(upper[code])
-                characters += 1
-                stop = position + 1
-            elif kind == CharClass.APOSTROPHE and self._next_visible(position + 1) == CharClass.LETTER:
-                cut = len(letters)
-            elif kind != CharClass.INVISIBLE:
-                break
-            position += 1
-        if cut > 0 and "".join(letters[cut:]) in CLITICS:
-            letters = letters[:cut]
-        word = "".join(letters)
-        is_upper = bool(upper[ord(self.text[start])])
+    def _word(self, start: int, stop: int) -> None:
+        surface = self.text[start:stop]
+        # most words of a text come again in the next; very long ones are not worth keeping
+        word, is_upper, shouted = _fold_cached(surface) if stop - start < 32 else fold_word(surface)
         if word in FRAGMENTS and not is_upper:
-            return position
+            return
         is_name = is_upper and word not in self.common
-        self._emit(
-            Token(
-                NAME_TOKEN if is_name else word,
-                Kind.NAME if is_name else Kind.WORD,
-                Field.REPORTER,
-                0,
-                start,
-                stop,
-                len(word),
-                shouted=characters >= 2 and uppers == characters,
-            )
-        )
-        return position
+        text, kind = (NAME_TOKEN, Kind.NAME) if is_name else (word, Kind.WORD)
+        stop = self._without_invisible(stop)
+        self._emit(Token(text, kind, Field.REPORTER, 0, start, stop, len(word), shouted))
 
-    def _number(self, start: int) -> int:
-        position = stop = start
-        while position < len(self.text):
-            kind = self.classes[position]
-            if kind == CharClass.DIGIT:
-                stop = position + 1
-            elif not (
-                kind == CharClass.INVISIBLE
-                or (self.text[position] in ".,:/" and self._next_visible(position + 1) == CharClass.DIGIT)
-            ):
-                break
-            position += 1
+    def _number(self, start: int, stop: int) -> None:
+        stop = self._without_invisible(stop)
         self._emit(Token(NUMBER_TOKEN, Kind.NUMBER, Field.REPORTER, 0, start, stop))
-        return position
 
-    # -- everything else --------------------------------------------------------------------------------------
+    def _without_invisible(self, stop: int) -> int:
+        while (
+            not self.text[stop - 1].isascii() and char_class(ord(self.text[stop - 1])) == CharClass.INVISIBLE
+        ):
+            stop -= 1
+        return stop
 
-    def _mark(self, position: int, kind: int) -> None:
+    # -- everything else
+    # --------------------------------------------------------------------------------------
+
+    def _foreign(self, start: int, stop: int) -> None:
+        self.foreign += stop - start
+
+    def _mark(self, position: int, _stop: int) -> None:
+        kind = char_class(ord(self.text[position]))
         if kind == CharClass.NEWLINE:
             self.new_paragraph = True
             self.quote_style = CharClass.SEPARATOR
-        elif kind == CharClass.FOREIGN:
-            self.foreign += 1
         elif kind == CharClass.HYPHEN:
             joins = (CharClass.LETTER, CharClass.DIGIT)
             if not (self._previous_visible(position) in joins and self._next_visible(position + 1) in joins):
@@ -278,18 +327,24 @@ class _Tokenizer:
         token.paragraph = self.paragraph
         self.tokens.append(token)
 
-    # -- looking around ---------------------------------------------------------------------------------------
+    # -- looking around
+    # ---------------------------------------------------------------------------------------
 
     def _next_visible(self, position: int) -> int:
-        while position < len(self.text) and self.classes[position] == CharClass.INVISIBLE:
+        while position < len(self.text):
+            kind = char_class(ord(self.text[position]))
+            if kind != CharClass.INVISIBLE:
+                return kind
             position += 1
-        return self.classes[position] if position < len(self.text) else CharClass.NEWLINE
+        return CharClass.NEWLINE
 
     def _previous_visible(self, position: int) -> int:
-        position -= 1
-        while position >= 0 and self.classes[position] == CharClass.INVISIBLE:
+        while position > 0:
             position -= 1
-        return self.classes[position] if position >= 0 else CharClass.NEWLINE
+            kind = char_class(ord(self.text[position]))
+            if kind != CharClass.INVISIBLE:
+                return kind
+        return CharClass.NEWLINE
 
     def _closes_sentence(self, position: int) -> bool:
         return self._next_visible(position) not in (

@@ -113,12 +113,6 @@ class Vocabulary:
         return hashes
 
     @cached_property
-    def prefixes(self) -> frozenset[str]:
-        """Every proper beginning of a longer term: ``"the foreign"`` for ``"the foreign minister"``."""
-        longer = (term.split(" ") for term in self.terms if " " in term)
-        return frozenset(" ".join(tokens[:n]) for tokens in longer for n in range(1, len(tokens)))
-
-    @cached_property
     def table(self) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int32]]:
         """Open-addressing hash table with linear probing from ``hash & (slots - 1)``.
 
