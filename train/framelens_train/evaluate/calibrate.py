@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from framelens.abstain import REASONS, Thresholds, reasons_to_abstain, text_shares
 from framelens.calibration import Calibration
 from framelens_train.evaluate.fitting import Done, Job
 from framelens_train.evaluate.metrics import Bools, Floats, Ints, expected_calibration_error
@@ -254,7 +255,7 @@ def fit_thresholds(scored: OutOfFold, calibration: Calibration, corpus: Corpus) 
     """When to abstain, as the manifest keeps it; every key is a number."""
     p = calibration.p_state(scored.score)
     low, high = conformal_region(scored.y, p, scored.weights)
-    shares = text_shares(corpus, scored.rows)
+    shares = text_shares(corpus.batch.measures[scored.rows])
     return FIXED_THRESHOLDS | {
         "min_known_share": float(np.quantile(shares["known"], UNFAMILIAR_QUANTILE)),
         "abstain_low": low,
@@ -318,32 +319,7 @@ def _conformal_quantile(nonconformity: Floats, weights: Floats, level: float) ->
 def abstains(
     corpus: Corpus, rows: npt.ArrayLike, p: npt.ArrayLike, thresholds: dict[str, float]
 ) -> dict[str, Bools]:
-    """For each reason to abstain, which of the rows it holds for; bool, shape (n,) each."""
-    from framelens.features.reference import MEASURES
-
-    chosen, given = np.asarray(rows, dtype=np.int64), np.asarray(p, dtype=np.float64)
-    shares = text_shares(corpus, chosen)
-    words = corpus.batch.measures[chosen, MEASURES.index("words")]
-    foreign = (shares["function"] < thresholds["min_function_share"]) | (
-        shares["foreign"] > thresholds["max_foreign_share"]
-    )
-    return {
-        "too_short": words < thresholds["min_words"],
-        "not_english": foreign,
-        "unfamiliar": shares["known"] < thresholds["min_known_share"],
-        "near_boundary": (given >= thresholds["abstain_low"]) & (given <= thresholds["abstain_high"]),
-    }
-
-
-def text_shares(corpus: Corpus, rows: npt.ArrayLike) -> dict[str, Floats]:
-    """Of each article, the shares that abstention looks at: function words, foreign letters, known terms."""
-    from framelens.features.reference import MEASURES
-
-    measures = corpus.batch.measures[np.asarray(rows, dtype=np.int64)].astype(np.float64)
-    column = {name: measures[:, i] for i, name in enumerate(MEASURES)}
-    words = np.maximum(column["words"], 1.0)
-    return {
-        "function": (column["function_reporter"] + column["function_quoted"]) / words,
-        "foreign": column["foreign_letters"] / np.maximum(column["letters"] + column["foreign_letters"], 1.0),
-        "known": column["common_words"] / np.maximum(column["words"] - column["names"], 1.0),
-    }
+    """For each reason to abstain, which of the rows the runtime would give it for; bool, shape (n,) each."""
+    measures = corpus.batch.measures[np.asarray(rows, dtype=np.int64)]
+    table = reasons_to_abstain(measures, np.asarray(p, dtype=np.float64), Thresholds.from_dict(thresholds))
+    return {reason: table[:, i] for i, reason in enumerate(REASONS)}

@@ -1,0 +1,143 @@
+"""The evaluation as tables for the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from framelens_train.evaluate.plots import PROTOCOL_TITLES
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+HEADLINE = "owner_disjoint"
+
+
+def render_tables(figures: dict[str, Any]) -> list[RenderableType]:
+    """Protocols, baselines, state owners, hard slices and probes, whichever the evaluation has."""
+    tables: list[RenderableType] = [_protocols(figures)]
+    if _state_owners(figures["per_owner"]):
+        tables.append(_owners(figures["per_owner"]))
+    tables.append(_slices(figures["hard_slices"]))
+    if "leak_probes" in figures:
+        tables.append(_probes(figures))
+    tables += [f"{name} is missing: {why}" for name, why in figures.get("unavailable", {}).items()]
+    if figures.get("rejected"):
+        first = figures["rejected"][0]
+        tables.append(
+            f"{len(figures['rejected'])} rows could not be used; the first is row {first['row']}: "
+            f"{first['reason']}"
+        )
+    return tables
+
+
+def _table(title: str, *columns: str) -> Table:
+    from rich import box
+    from rich.table import Table as New
+
+    table = New(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.add_column(columns[0])
+    for column in columns[1:]:
+        table.add_column(column, justify="right")
+    return table
+
+
+def _protocols(figures: dict[str, Any]) -> Table:
+    table = _table(
+        "Protocols",
+        "", "n", "macro-F1", "95 % interval", "ROC AUC", "ECE", "Brier", "worst state owner",
+        "false state, non-West",
+    )  # fmt: skip
+    for name, row in figures["protocols"].items():
+        worst = row.get("worst_state_owner")
+        table.add_row(
+            PROTOCOL_TITLES.get(name, name),
+            f"{row['n']:,}",
+            number(row["macro_f1"]),
+            interval(row["ci95"]),
+            number(row["roc_auc"]),
+            number(row["ece"], 3),
+            number(row["brier"], 3),
+            f"{number(worst['recall'])} {worst['name']}" if worst else "-",
+            number(row["false_state_rate_nonwest"]),
+            style="bold" if name == HEADLINE else None,
+        )
+    for row in figures["baselines"].values():
+        measured = row.get(HEADLINE) or row.get("all")
+        table.add_row(
+            f"baseline: {row['title']}",
+            f"{measured['n']:,}" if "n" in measured else "",
+            number(measured["macro_f1"]),
+            interval(measured.get("ci95")),
+            number(measured.get("roc_auc")),
+            number(measured.get("ece"), 3),
+            number(measured.get("brier"), 3),
+            "",
+            number(measured.get("false_state_rate_nonwest")),
+            style="dim",
+        )
+    return table
+
+
+def _state_owners(per_owner: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    rows = [(name, row) for name, row in per_owner.items() if row["label"] == "state"]
+    return sorted(rows, key=lambda item: (item[1]["recall"], item[0]))
+
+
+def _owners(per_owner: dict[str, Any]) -> Table:
+    table = _table(
+        "State owners, while unseen", "owner", "n", "recall", "95 % interval", "ROC AUC", "no answer"
+    )
+    for name, row in _state_owners(per_owner):
+        table.add_row(
+            name,
+            f"{row['n']:,}",
+            number(row["recall"]),
+            interval(row["ci95"]),
+            number(row["roc_auc"]),
+            number(row["abstained"]),
+        )
+    return table
+
+
+def _slices(slices: dict[str, Any]) -> Table:
+    table = _table("Hard slices", "slice", "n", "called state", "mean p_state", "ROC AUC")
+    for row in slices.values():
+        if not row["n"]:
+            continue
+        said = [row[key] for key in ("recall_state", "false_state_rate", "called_state") if key in row]
+        table.add_row(
+            row["title"],
+            f"{row['n']:,}",
+            " / ".join(number(value) for value in said) or "-",
+            number(row.get("mean_p_state", row.get("p_state"))),
+            number(row.get("roc_auc")),
+        )
+    return table
+
+
+def _probes(figures: dict[str, Any]) -> Table:
+    table = _table("Probes", "probe", "n", "macro-F1", "after", "ROC AUC", "after")
+    for name, row in figures["leak_probes"].items():
+        title = name.replace("_", " ")
+        if "status" in row:
+            table.add_row(title, "", row["status"], "", "", "")
+        elif "accuracy" in row:
+            text = f"{row['accuracy']:.2f} right of {row['outlets']} outlets (chance {row['chance']:.2f})"
+            table.add_row(title, f"{row['n']:,}", text, "", "", "")
+        else:
+            f1, auc = row["macro_f1"], row["roc_auc"]
+            table.add_row(
+                title, f"{row['n']:,}", number(f1[0]), number(f1[1]), number(auc[0]), number(auc[1])
+            )
+    return table
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A figure, or a dash for none."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def interval(value: list[float] | None) -> str:
+    """An interval, or a dash for none."""
+    return "-" if value is None else f"{value[0]:.2f} to {value[1]:.2f}"
