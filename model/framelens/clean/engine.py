@@ -1,37 +1,58 @@
 """Apply the cleaning rules: rules are data, this is the machine.
 
-A rule belongs to one of four places, in the order in which they run:
+A rule belongs to one of five places, in the order in which they run:
 
 ``anywhere``
-    Each match of the pattern, wherever it stands (``[Photo/...]``, addresses).
-``line``
-    A whole line that the pattern matches from end to end. The line goes, its line break with it.
+    Each match of the pattern around one of its literals (``[Photo/...]``, addresses).
+``sentence``, ``line``
+    A whole sentence, or a whole line with its line break, that the pattern matches from end to end.
 ``head``
-    A match at the start of one of the first `HEAD_PARAGRAPHS` paragraphs that are left, within `HEAD_WINDOW`
-    characters. What is behind a match is tried again, so a byline may stand before a dateline.
+    A match at the start of one of the first `HEAD_PARAGRAPHS` paragraphs that are left. What is behind a match is
+    tried again, so a byline may stand before a dateline.
 ``tail``
-    A match that ends where the article ends, within the rule's own window of characters. What is before it is
-    tried again, so initials may stand before a share line.
+    A match from the start of a sentence, a line or a bracket near the end up to the end. What is before it is tried
+    again, so initials may stand before a share line.
 
-Every pattern of the first two kinds and of ``tail`` has literals, one of which must occur before the regular expression
-is tried: an article that has none of them pays for a few substring searches only.
+Rules of the first three places have literals, one of which must occur before a regular expression is tried. One
+pass finds all literals; it is quick because they begin with characters that are rare in prose (a literal need not
+begin where the pattern does). The rules of a ``head`` and of a ``tail`` are one
+alternation each, tried at a few positions; where two match, the one that stands first in the file wins.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
 
 HEAD_PARAGRAPHS = 3
-HEAD_WINDOW = 400
-HEAD_ROUNDS = 3
-TAIL_WINDOW = 400
-TAIL_ROUNDS = 6
-PLACES = ("anywhere", "line", "head", "tail")
+HEAD_ROUNDS = 4
+HEAD_WINDOW = 600
+"""Characters behind the start of a paragraph that a ``head`` rule may look at."""
+
+NEAR = 450
+"""How far before its literal a match of an ``anywhere`` rule may begin."""
+
+REACH = 600
+"""How far behind its literal it may end, unless the rule says otherwise."""
+
+TAIL_ROUNDS = 8
+TAIL_LINES = 3
+TAIL_LINE_LENGTH = 900
+TAIL_WINDOW = 250
+"""Characters before the end in which sentences and brackets are tried as the start of a ``tail`` rule's match."""
+
+PLACES = ("anywhere", "sentence", "line", "head", "tail")
+
+_LONGEST_SENTENCE = 500
+_SENTENCE_END = re.compile(r"[.!?…][\"”’)\]]*\s|\n|(?<=[a-z])[.!?](?=[A-Z“][a-z])|\Z")
+"""White space behind a mark, a line break, or a mark between a small and a capital letter: glued sentences."""
+
+_TAIL_START = re.compile(r"(?<=[.!?…)\"”’\]])\s+|[([]|\s[-–—*]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +66,11 @@ class Rule:
     where
         One of `PLACES`.
     pattern
-        Python regular expression; for ``head`` it is matched at a paragraph's start, for ``tail`` it ends at the end.
+        Regular expression; ``head`` and ``tail`` rules have no groups of their own.
     literals
-        The pattern is tried only where one of these occurs. Empty: always tried (``head`` and short ``tail`` rules).
-    window
-        For ``tail``: how many of the last characters are searched.
+        For ``anywhere``, ``sentence`` and ``line``: the pattern is tried only where one of these occurs.
+    reach
+        For ``anywhere``: how many characters behind a literal the match may end.
     example, leaves
         An invented text and what `clean` leaves of it.
     why
@@ -60,10 +81,41 @@ class Rule:
     where: str
     pattern: re.Pattern[str]
     literals: tuple[str, ...]
-    window: int
+    reach: int
     example: str
     leaves: str
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """All rules, compiled.
+
+    Attributes
+    ----------
+    by_place
+        The rules of each place, in the order of the file.
+    head, tail
+        The rules of that place as one alternation; the names of its groups number the rules.
+    gate
+        Finds the literals of all other rules in one pass.
+    triggers
+        The rules of each literal.
+    prefixes
+        For each literal itself and the literals that it begins with.
+    """
+
+    by_place: dict[str, tuple[Rule, ...]]
+    head: re.Pattern[str]
+    tail: re.Pattern[str]
+    gate: re.Pattern[str]
+    triggers: dict[str, tuple[Rule, ...]]
+    prefixes: dict[str, tuple[str, ...]]
+
+    @property
+    def all(self) -> tuple[Rule, ...]:
+        """Every rule, in the order of the places."""
+        return tuple(rule for place in PLACES for rule in self.by_place[place])
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,144 +151,211 @@ def without(text: str, removals: list[Removal]) -> str:
     return _join([part for part in kept if part])
 
 
-def explain_clean(text: str) -> list[Removal]:
+def explain_clean(text: str, rules: Rules | None = None) -> list[Removal]:
     """What `clean` takes out, in the order of the text; the stretches do not overlap."""
-    rules = load_rules()
-    found = _anywhere(text, rules["anywhere"]) + _lines(text, rules["line"])
-    taken = _merge(found)
-    taken = _merge(taken + _head(text, rules["head"], taken))
-    return _merge(taken + _tail(text, rules["tail"], taken))
+    rules = rules or load_rules()
+    taken = _merge(_triggered(text, rules))
+    taken = _merge(taken + _head(text, rules, taken))
+    return _merge(taken + _tail(text, rules, taken))
+
+
+# -- the rules ------------------------------------------------------------------------------------------------
 
 
 @cache
-def load_rules() -> dict[str, tuple[Rule, ...]]:
-    """The shipped rules by place.
-
-    Raises
-    ------
-    ValueError
-        When `rules.toml` has a rule without a name of its own, of an unknown place, or without literals where
-        they are needed.
-    """
+def load_rules() -> Rules:
+    """The shipped rules."""
     source = (resources.files("framelens.clean") / "rules.toml").read_text(encoding="utf-8")
     return parse_rules(tomllib.loads(source))
 
 
-def parse_rules(source: dict[str, Any]) -> dict[str, tuple[Rule, ...]]:
-    """Rules by place, from the content of a `rules.toml`; patterns may use ``{name}`` of its ``[parts]``."""
-    parts: dict[str, str] = source.get("parts", {})
+def parse_rules(source: dict[str, Any]) -> Rules:
+    """Rules from the content of a `rules.toml`; its ``[parts]`` stand for ``<name>`` in patterns.
+
+    Raises
+    ------
+    ValueError
+        When two rules share a name, a place is unknown, a rule that needs literals has none, or a rule of an
+        alternation has groups of its own.
+    """
     by_place: dict[str, list[Rule]] = {place: [] for place in PLACES}
     names: set[str] = set()
     for entry in source["rule"]:
-        name = entry["name"]
-        if name in names:
-            raise ValueError(f"rules.toml has two rules named {name!r}")
-        names.add(name)
-        if entry["where"] not in by_place:
-            raise ValueError(
-                f"rules.toml, rule {name!r}: where is {entry['where']!r}, must be one of {PLACES}"
-            )
-        pattern: str = entry["pattern"]
-        for part, replacement in parts.items():
-            pattern = pattern.replace("{" + part + "}", replacement)
-        rule = Rule(
-            name=name,
-            where=entry["where"],
-            pattern=re.compile(pattern),
-            literals=tuple(entry.get("literals", ())),
-            window=entry.get("window", TAIL_WINDOW),
-            example=entry["example"],
-            leaves=entry["leaves"],
-            why=entry["why"],
-        )
-        if rule.where in ("anywhere", "line") and not rule.literals:
-            raise ValueError(f"rules.toml, rule {name!r}: a rule for {rule.where!r} needs literals")
+        rule = _parse_rule(entry, source.get("parts", {}))
+        if rule.name in names:
+            raise ValueError(f"rules.toml has two rules named {rule.name!r}")
+        names.add(rule.name)
         by_place[rule.where].append(rule)
-    return {place: tuple(rules) for place, rules in by_place.items()}
+    gated = [rule for place in ("anywhere", "sentence", "line") for rule in by_place[place]]
+    literals = sorted({literal for rule in gated for literal in rule.literals})
+    return Rules(
+        {place: tuple(rules) for place, rules in by_place.items()},
+        _alternation(by_place["head"], "(?:{})"),
+        _alternation(by_place["tail"], r"\s*(?:{})\s*\Z"),
+        re.compile(_trie(literals)),
+        {literal: tuple(rule for rule in gated if literal in rule.literals) for literal in literals},
+        {literal: tuple(p for p in literals if literal.startswith(p)) for literal in literals},
+    )
 
 
-# -- the four places ------------------------------------------------------------------------------------------
+def _parse_rule(entry: dict[str, Any], parts: dict[str, str]) -> Rule:
+    name, where = entry["name"], entry["where"]
+    if where not in PLACES:
+        raise ValueError(f"rules.toml, rule {name!r}: where is {where!r}, must be one of {', '.join(PLACES)}")
+    pattern: str = entry["pattern"]
+    for part, replacement in reversed(parts.items()):  # a part may use the ones before it
+        pattern = pattern.replace(f"<{part}>", replacement)
+    compiled = re.compile(pattern)
+    literals = tuple(entry.get("literals", ()))
+    if where in ("head", "tail") and (compiled.groups or literals):
+        raise ValueError(f"rules.toml, rule {name!r}: a {where} rule has neither groups nor literals")
+    if where not in ("head", "tail") and not literals:
+        raise ValueError(f"rules.toml, rule {name!r}: a rule for {where!r} needs literals")
+    reach = entry.get("reach", REACH)
+    return Rule(name, where, compiled, literals, reach, entry["example"], entry["leaves"], entry["why"])
 
 
-def _anywhere(text: str, rules: tuple[Rule, ...]) -> list[Removal]:
+def _alternation(rules: list[Rule], frame: str) -> re.Pattern[str]:
+    branches = "|".join(f"(?P<r{i}>{rule.pattern.pattern})" for i, rule in enumerate(rules))
+    return re.compile(frame.replace("{}", branches or r"(?!)"))
+
+
+def _trie(words: list[str]) -> str:
+    """A regular expression for any of the words, the longest first, that decides on one character at a time."""
+    branches = []
+    for first in sorted({word[0] for word in words if word}):
+        rests = [word[1:] for word in words if word.startswith(first)]
+        rest = _trie(rests) if any(rests) else ""
+        branches.append(re.escape(first) + (f"(?:{rest})?" if rest and "" in rests else rest))
+    return branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})" if branches else r"(?!)"
+
+
+def _rule_of(match: re.Match[str], rules: tuple[Rule, ...]) -> str:
+    return rules[int((match.lastgroup or "r0")[1:])].name
+
+
+# -- the places -----------------------------------------------------------------------------------------------
+
+
+def _triggered(text: str, rules: Rules) -> list[Removal]:
+    """What the rules with literals find."""
     found: list[Removal] = []
-    for rule in rules:
-        if any(literal in text for literal in rule.literals):
-            found += [Removal(rule.name, *match.span()) for match in rule.pattern.finditer(text) if match[0]]
+    places: dict[str, tuple[Rule, list[int]]] = {}
+    for literal, positions in _occurrences(text, rules).items():
+        for rule in rules.triggers[literal]:
+            places.setdefault(rule.name, (rule, []))[1].extend(positions)
+    for rule, positions in places.values():
+        if rule.where == "anywhere":
+            found += _matches(text, rule, sorted(positions))
+        else:
+            found += _stretches(text, rule, sorted(positions))
     return found
 
 
-def _lines(text: str, rules: tuple[Rule, ...]) -> list[Removal]:
-    found: list[Removal] = []
-    for rule in rules:
-        for literal in rule.literals:
-            position = text.find(literal)
-            while position >= 0:
-                start = text.rfind("\n", 0, position) + 1
-                stop = text.find("\n", position)
-                stop = len(text) if stop < 0 else stop
-                if rule.pattern.fullmatch(text, start, stop):
-                    found.append(Removal(rule.name, start, min(stop + 1, len(text))))
-                position = text.find(literal, max(stop, position + 1))
+def _occurrences(text: str, rules: Rules) -> dict[str, list[int]]:
+    """Where the literals occur, in one pass: a literal that begins like a longer one is found with it."""
+    found: dict[str, list[int]] = {}
+    match = rules.gate.search(text)
+    while match is not None:
+        position = match.start()
+        for literal in rules.prefixes[match[0]]:
+            found.setdefault(literal, []).append(position)
+        match = rules.gate.search(text, position + 1)
     return found
 
 
-def _head(text: str, rules: tuple[Rule, ...], taken: list[Removal]) -> list[Removal]:
+def _matches(text: str, rule: Rule, positions: list[int]) -> Iterator[Removal]:
+    """Matches of the rule that begin in the line and not far before one of the positions, or soon behind it."""
+    done = 0
+    for position in positions:
+        begin = max(done, position - NEAR, text.rfind("\n", done, position) + 1)
+        match = rule.pattern.search(text, begin, position + rule.reach)
+        while match is not None and match.start() <= position + 1:
+            if match.end() > match.start():
+                yield Removal(rule.name, *match.span())
+            done = max(match.end(), match.start() + 1)
+            match = rule.pattern.search(text, done, position + rule.reach) if done <= position else None
+
+
+def _stretches(text: str, rule: Rule, positions: list[int]) -> Iterator[Removal]:
+    """The sentences or lines around the positions that the rule matches from end to end."""
+    around = _line_around if rule.where == "line" else _sentence_around
+    done = -1
+    for position in positions:
+        if position < done:
+            continue
+        start, done = around(text, position + (text[position] == "\n"))
+        if rule.pattern.fullmatch(text, start, done):
+            yield Removal(rule.name, start, done + (text[done : done + 1] == "\n"))
+
+
+def _line_around(text: str, position: int) -> tuple[int, int]:
+    start = text.rfind("\n", 0, position) + 1
+    stop = text.find("\n", position)
+    return start, len(text) if stop < 0 else stop
+
+
+def _sentence_around(text: str, position: int) -> tuple[int, int]:
+    """From behind the last end of a sentence before the position to the next one; line breaks end sentences."""
+    start = max(0, position - _LONGEST_SENTENCE)
+    for end in _SENTENCE_END.finditer(text, start, position):
+        start = end.end() if end[0] else start
+    stop = _SENTENCE_END.search(text, position)
+    return start, len(text) if stop is None else stop.end() - stop[0].endswith(("\n", " ", "\t"))
+
+
+def _head(text: str, rules: Rules, taken: list[Removal]) -> list[Removal]:
     found: list[Removal] = []
     position = 0
     for _ in range(HEAD_PARAGRAPHS):
         for _ in range(HEAD_ROUNDS):
             position, limit = _next_kept(text, position, taken)
-            match = _first_match(rules, text, position, min(limit, position + HEAD_WINDOW))
-            if match is None:
+            match = rules.head.match(text, position, min(limit, position + HEAD_WINDOW))
+            if match is None or match.end() == position:
                 break
-            found.append(match)
-            position = match.stop
+            found.append(Removal(_rule_of(match, rules.by_place["head"]), *match.span()))
+            position = match.end()
         position = text.find("\n", position) + 1
         if position == 0:
             break
     return found
 
 
-def _first_match(rules: tuple[Rule, ...], text: str, start: int, stop: int) -> Removal | None:
-    for rule in rules:
-        if rule.literals and not any(text.find(literal, start, stop) >= 0 for literal in rule.literals):
-            continue
-        match = rule.pattern.match(text, start, stop)
-        if match is not None and match.end() > start:
-            return Removal(rule.name, start, match.end())
-    return None
-
-
-def _tail(text: str, rules: tuple[Rule, ...], taken: list[Removal]) -> list[Removal]:
+def _tail(text: str, rules: Rules, taken: list[Removal]) -> list[Removal]:
     found: list[Removal] = []
     stop = len(text)
     for _ in range(TAIL_ROUNDS):
-        start, stop = _last_kept(text, stop, taken)
-        match = _last_match(rules, text, start, stop)
-        if match is None:
+        begin, stop = _last_kept(text, stop, taken)
+        for start in _tail_starts(text, begin, stop):
+            match = rules.tail.match(text, start, stop)
+            if match is not None and match.end() > start:
+                found.append(Removal(_rule_of(match, rules.by_place["tail"]), start, stop))
+                stop = start
+                break
+        else:
             break
-        found.append(match)
-        stop = match.start
     return found
 
 
-def _last_match(rules: tuple[Rule, ...], text: str, start: int, stop: int) -> Removal | None:
-    for rule in rules:
-        begin = max(start, stop - rule.window)
-        if rule.literals and not any(text.find(literal, begin, stop) >= 0 for literal in rule.literals):
-            continue
-        match = rule.pattern.search(text, begin, stop)
-        if match is not None and match.end() == stop and match.start() < stop:
-            return Removal(rule.name, match.start(), stop)
-    return None
+def _tail_starts(text: str, begin: int, stop: int) -> list[int]:
+    """Where a match of a ``tail`` rule may start: the last lines, then sentences, brackets and dashes."""
+    starts: list[int] = []
+    line = stop
+    for _ in range(TAIL_LINES):
+        line = text.rfind("\n", max(begin, stop - TAIL_LINE_LENGTH), line)
+        if line < 0:
+            break
+        starts.append(line)
+    window = max(begin, stop - TAIL_WINDOW)
+    starts += [match.start() for match in _TAIL_START.finditer(text, window, stop)]
+    return sorted(starts)
 
 
 # -- stretches of text ----------------------------------------------------------------------------------------
 
 
 def _next_kept(text: str, position: int, taken: list[Removal]) -> tuple[int, int]:
-    """First character from `position` on that is kept and no white space, and where the next stretch begins."""
+    """First character from `position` on that is kept and no white space; where the next stretch taken begins."""
     for removal in taken:
         position = _skip_space(text, position)
         if removal.stop <= position:
@@ -248,15 +367,15 @@ def _next_kept(text: str, position: int, taken: list[Removal]) -> tuple[int, int
 
 
 def _last_kept(text: str, stop: int, taken: list[Removal]) -> tuple[int, int]:
-    """Where the stretch before the last kept character begins, and the end behind that character."""
+    """Where the kept stretch that ends before `stop` begins, and its end without white space."""
     for removal in reversed(taken):
-        stop = len(text[:stop].rstrip()) if text[stop - 1 : stop].isspace() else stop
+        stop = _skip_space_back(text, stop)
         if removal.start >= stop:
             continue
         if removal.stop < stop:
             return removal.stop, stop
         stop = removal.start
-    return 0, len(text[:stop].rstrip()) if text[stop - 1 : stop].isspace() else stop
+    return 0, _skip_space_back(text, stop)
 
 
 def _skip_space(text: str, position: int) -> int:
@@ -265,10 +384,14 @@ def _skip_space(text: str, position: int) -> int:
     return position
 
 
+def _skip_space_back(text: str, stop: int) -> int:
+    while stop > 0 and text[stop - 1].isspace():
+        stop -= 1
+    return stop
+
+
 def _merge(removals: list[Removal]) -> list[Removal]:
     """In the order of the text, without overlaps: the earlier and longer one wins, a rest keeps its rule."""
-    if len(removals) < 2:
-        return removals
     merged: list[Removal] = []
     covered = 0
     for removal in sorted(removals, key=lambda r: (r.start, -r.stop)):
@@ -280,9 +403,11 @@ def _merge(removals: list[Removal]) -> list[Removal]:
 
 def _join(parts: list[str]) -> str:
     """Put kept stretches together; where two words would touch, a space keeps them apart."""
-    text = parts[0].lstrip() if parts else ""
+    text = parts[0] if parts else ""
     for part in parts[1:]:
-        if text and not text[-1].isspace() and part and part[0].isalnum():
+        if not text or text[-1].isspace():
+            part = part.lstrip(" \t")
+        elif part[0].isalnum():
             text += " "
         text += part
     return text.strip()
