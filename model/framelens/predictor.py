@@ -200,7 +200,7 @@ class Model:
         >>> model.predict("Too short to say.").reasons  # doctest: +SKIP
         ('too_short', 'not_english')
         """
-        return self._answer(featurize([prepare(text, title)], self._vocabulary, engine="reference"))[0]
+        return self.answer(featurize([prepare(text, title)], self._vocabulary, engine="reference"))[0]
 
     def predict_batch(self, texts: Any) -> PredictionBatch:
         """Labels and probabilities of many articles, one row a text in the given order.
@@ -218,7 +218,7 @@ class Model:
         """
         cleaned = [prepare(text) for text in as_strings(texts)]
         engine: Literal["kernel", "reference"] = "kernel" if len(cleaned) >= KERNEL_FROM else "reference"
-        return self._answer(featurize(cleaned, self._vocabulary, engine=engine))
+        return self.answer(featurize(cleaned, self._vocabulary, engine=engine))
 
     def explain(self, text: str, *, title: str | None = None) -> Explanation:
         """What moved the score: contributions of terms, sentences and style that sum to it."""
@@ -230,7 +230,8 @@ class Model:
     def _vocabulary(self) -> Any:
         return self.artifact.linear.vocabulary
 
-    def _answer(self, batch: FeatureBatch) -> PredictionBatch:
+    def answer(self, batch: FeatureBatch) -> PredictionBatch:
+        """Labels and probabilities of articles already counted with this model's vocabulary."""
         score = self.artifact.linear.decision_function(batch)
         p_state = self.artifact.calibration.p_state(score)
         return PredictionBatch(
@@ -248,7 +249,7 @@ def prepare(text: str, title: str | None = None) -> str:
     if not isinstance(text, str):
         raise TypeError(f"text must be a string, not {type(text).__name__}; predict_batch takes many texts")
     body = clean(text)
-    return f"{clean(title)}\n{body}" if title else body
+    return f"{title}\n{body}" if title else body
 
 
 def as_strings(texts: Any) -> list[str]:

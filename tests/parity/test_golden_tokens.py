@@ -1,4 +1,4 @@
-"""Tokens and counts of invented texts, frozen: a change of any is a new featuriser, and FEATURISER_VERSION says so."""
+"""Tokens and counts of invented texts, frozen: who changes any raises FEATURISER_VERSION."""
 
 from __future__ import annotations
 

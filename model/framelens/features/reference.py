@@ -80,7 +80,7 @@ def count(text: str) -> ArticleCounts:
 
 
 def _count_terms(stream: TokenStream) -> dict[str, tuple[int, int]]:
-    """What `framelens.features.tokens.ngrams` lists, counted; written out, as every prediction waits for it."""
+    """What `framelens.features.tokens.ngrams` lists, counted; written out, as predictions wait for it."""
     by_field: tuple[list[str], list[str]] = ([], [])
     paragraph = -1
     before = pair = ""
