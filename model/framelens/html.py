@@ -152,8 +152,13 @@ def _marked(text: str, start: int, stop: int, words: list[Word], strongest: floa
     return "".join(parts)
 
 
+def level_of(word: Word, strongest: float) -> int:
+    """How strongly to mark a word: 0 to `LEVELS`, by its part of the strongest contribution."""
+    return round(LEVELS * abs(word.contribution) / strongest) if strongest else 0
+
+
 def _word(surface: str, word: Word, strongest: float) -> str:
-    level = round(LEVELS * abs(word.contribution) / strongest) if strongest else 0
+    level = level_of(word, strongest)
     shown = escape(surface)
     if word.kind in ("name", "number"):
         shown = f'<span class="fl-m">{shown}</span>'

@@ -35,8 +35,19 @@ PIECES = st.sampled_from(
         "\n",
         "\x1c",
         "Brondal",
+        "Vesk",
+        "12",
+        "<b>",
+        "&amp;",
+        "'",
+        "arrested",
+        "had",
+        "concerns",
+        "\x00",
+        "й",
+        "’s",
+        "friendly",
     ]
-    + ["Vesk", "12", "<b>", "&amp;", "'", "arrested", "had", "concerns", "\x00", "й", "’s", "friendly"]
 )
 ARTICLES = st.lists(PIECES, max_size=40).map(" ".join)
 
