@@ -97,35 +97,47 @@ class FewColumnsScorer:
 
 def name_mentions(X: Any, vocabulary: Vocabulary) -> Floats:
     """Names in a hundred words, and their square: which names, no feature can tell, for names are masked."""
-    share = 100 * _measure(X, "names") / np.maximum(_measure(X, "words"), 1)
+    names, words = _sums(X, vocabulary, ("names",), ("words",)).T
+    share = 100 * names / np.maximum(words, 1)
     return np.column_stack([share, share**2])
 
 
 def dialect_and_length(X: Any, vocabulary: Vocabulary) -> Floats:
     """British and American spellings, length of article, sentence and word, contractions."""
-    words = np.maximum(_measure(X, "words"), 1)
-    contractions = _measure(X, "contraction_reporter") + _measure(X, "contraction_quoted")
+    british, american, words, sentences, letters, contractions = _sums(
+        X,
+        vocabulary,
+        BRITISH,
+        AMERICAN,
+        ("words",),
+        ("sentences",),
+        ("letters",),
+        ("contraction_reporter", "contraction_quoted"),
+    ).T
+    words = np.maximum(words, 1)
     return np.column_stack(
         [
-            np.log1p(100 * _spellings(X, vocabulary, BRITISH) / words),
-            np.log1p(100 * _spellings(X, vocabulary, AMERICAN) / words),
+            np.log1p(100 * british / words),
+            np.log1p(100 * american / words),
             np.log1p(words),
-            np.log1p(words / np.maximum(_measure(X, "sentences"), 1)),
-            _measure(X, "letters") / words,
+            np.log1p(words / np.maximum(sentences, 1)),
+            letters / words,
             np.log1p(100 * contractions / words),
         ]
     )
 
 
-def _spellings(X: Any, vocabulary: Vocabulary, words: tuple[str, ...]) -> Floats:
+def _sums(X: Any, vocabulary: Vocabulary, *groups: tuple[str, ...]) -> Floats:
+    """Sum of each group of measures, or of terms in either field; float64, shape (n, len(groups))."""
     V = len(vocabulary)
-    columns = [vocabulary.index[word] for word in words if word in vocabulary.index]
-    return np.asarray(X[:, [*columns, *(V + c for c in columns)]].sum(axis=1), dtype=np.float64).ravel()
-
-
-def _measure(X: Any, name: str) -> Floats:
-    column = X.shape[1] - len(MEASURES) + MEASURES.index(name)
-    return np.asarray(X[:, [column]].toarray(), dtype=np.float64).ravel()
+    chosen = np.zeros((X.shape[1], len(groups)), dtype=np.float32)
+    for g, names in enumerate(groups):
+        for name in names:
+            if name in MEASURES:
+                chosen[2 * V + MEASURES.index(name), g] = 1
+            elif name in vocabulary.index:
+                chosen[[vocabulary.index[name], V + vocabulary.index[name]], g] = 1
+    return np.asarray(X @ chosen, dtype=np.float64)
 
 
 @dataclass(frozen=True)
