@@ -20,7 +20,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +174,8 @@ def featuriser_identity() -> dict[str, Any]:
 
 def library_versions() -> dict[str, str]:
     """Installed versions of what a model's numbers depend on."""
+    from importlib import metadata
+
     versions = {}
     for name in ("framelens", "numpy", "scikit-learn", "scipy"):
         try:

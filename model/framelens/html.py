@@ -16,15 +16,16 @@ from framelens.explanation import Explanation, Word
 LEVELS = 4
 """Steps of strength; the strongest word of the article is at the last."""
 
+_NUMERIC = ' class="fl-n"'
 _NOT_IN_HTML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _LINE = re.compile("[^\n\v\f\r\x85\u2028\u2029]+")  # what the tokens' specification calls a paragraph
 
 CSS = """
 .fl-explanation{font:1rem/1.6 system-ui,sans-serif;color:#1a1a1a;background:#fff;padding:1rem;max-width:48rem}
-.fl-explanation table{border-collapse:collapse;margin:.5rem 0;width:100%}
+.fl-explanation table{border-collapse:collapse;margin:.5rem 0 1rem}
 .fl-explanation caption{text-align:left;font-weight:600}
 .fl-explanation th,.fl-explanation td{text-align:left;padding:.15rem .6rem .15rem 0;vertical-align:top}
-.fl-explanation td.fl-n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+.fl-explanation th.fl-n,.fl-explanation td.fl-n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .fl-explanation mark{color:inherit;background:none}
 .fl-explanation .fl-s{text-decoration:underline solid #b34700}
 .fl-explanation .fl-i{text-decoration:underline dotted #0057b8}
@@ -113,15 +114,17 @@ def _table(caption: str, head: tuple[str, ...], rows: Iterable[tuple[object, ...
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     if not body:
         return ""
-    titles = "".join(f'<th scope="col">{escape(title)}</th>' for title in head)
+    titles = "".join(
+        f'<th scope="col"{_NUMERIC if title in ("times", "count", "adds") else ""}>{escape(title)}</th>'
+        for title in head
+    )
     return f"<table><caption>{escape(caption)}</caption><tr>{titles}</tr>{body}</table>"
 
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
-        return f'<td class="fl-n">{value:+.4f}</td>'
-    kind = ' class="fl-n"' if isinstance(value, int) else ""
-    return f"<td{kind}>{escape(value)}</td>"
+        return f"<td{_NUMERIC}>{value:+.4f}</td>"
+    return f"<td{_NUMERIC if isinstance(value, int) else ''}>{escape(value)}</td>"
 
 
 def _paragraphs(explanation: Explanation) -> Iterator[str]:

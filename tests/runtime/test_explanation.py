@@ -20,35 +20,19 @@ TEXT = (
     '"The two sides had concerns," critics said. "Go!" they said.\n'
     "Brondal Vesk said 12 were arrested; the two sides stressed cooperation, and stressed it again."
 )
-PIECES = st.sampled_from(
-    [
-        "stressed",
-        "that",
-        "the two sides",
-        "Cooperation",
-        "said",
-        '"',
-        "“",
-        "”",
-        ".",
-        "!",
-        "\n",
-        "\x1c",
-        "Brondal",
-        "Vesk",
-        "12",
-        "<b>",
-        "&amp;",
-        "'",
-        "arrested",
-        "had",
-        "concerns",
-        "\x00",
-        "й",
-        "’s",
-        "friendly",
-    ]
+WORDS = (
+    "stressed",
+    "that",
+    "the two sides",
+    "Cooperation",
+    "said",
+    "arrested",
+    "had",
+    "concerns",
+    "friendly",
 )
+SIGNS = ('"', "“", "”", ".", "!", "\n", "\x1c", "12", "<b>", "&amp;", "'", "\x00", "й", "’s")
+PIECES = st.sampled_from([*WORDS, "Brondal", "Vesk", *SIGNS])
 ARTICLES = st.lists(PIECES, max_size=40).map(" ".join)
 
 
