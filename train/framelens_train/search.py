@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 Scores = npt.NDArray[np.float64]
 Request = tuple[Recipe, Fold]
-_COLUMNS = ("label", "owner", "region")
 
 
 @dataclass(frozen=True)
@@ -170,24 +169,28 @@ def _run(corpus: Corpus, batches: list[list[Request]], journal: Path, jobs: int,
     """Number of fits in each batch, when it is finished."""
     import joblib
 
+    from framelens_train.pipeline import ngram_sizes
+
     if not batches:
         return
+    data = Training(corpus.X, corpus.y, corpus.articles, ngram_sizes(corpus.vocabulary))
     if jobs == 1 or len(batches) == 1:
-        data = Training(corpus.X, corpus.y, corpus.articles, _sizes(corpus))
         for batch in batches:
             yield _fit_batch(data, batch, journal, seed)
         return
     scratch = Path(tempfile.mkdtemp(prefix="framelens-"))
     try:
-        columns = [name for name in _COLUMNS if name in corpus.articles]
         shared = scratch / "training.joblib"
-        joblib.dump(Training(corpus.X, corpus.y, corpus.articles[columns], _sizes(corpus)), shared)
+        joblib.dump(data, shared)
         with joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1) as parallel:
             with _workers_ignore_interrupts():
-                list(parallel(joblib.delayed(time.sleep)(0.05) for _ in range(jobs)))
-            yield from parallel(
-                joblib.delayed(_fit_shared)(shared, batch, journal, seed) for batch in batches
-            )
+                list(parallel(joblib.delayed(_warm_up)(shared) for _ in range(jobs)))
+            with warnings.catch_warnings():
+                # a process that has grown is replaced by joblib; nothing is lost
+                warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
+                yield from parallel(
+                    joblib.delayed(_fit_shared)(shared, batch, journal, seed) for batch in batches
+                )
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -216,12 +219,6 @@ class Training:
     sizes: npt.NDArray[np.int8]
 
 
-def _sizes(corpus: Corpus) -> npt.NDArray[np.int8]:
-    from framelens_train.pipeline import ngram_sizes
-
-    return ngram_sizes(corpus.vocabulary)
-
-
 @lru_cache(maxsize=1)
 def _shared_data(path: Path) -> Training:
     import joblib
@@ -230,7 +227,14 @@ def _shared_data(path: Path) -> Training:
     return data
 
 
+def _warm_up(path: Path) -> float:
+    """Start a process and map the corpus into it."""
+    return float(_shared_data(path).X.data.sum())
+
+
 def _fit_shared(path: Path, batch: list[Request], journal: Path, seed: int) -> int:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # also in a process that took another's place
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # also in a process that took another's place
     return _fit_batch(_shared_data(path), batch, journal, seed)
 
 

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from framelens_train.candidates import CANDIDATES, Recipe
-from framelens_train.evaluate.calibrate import choose_calibration, pool
+from framelens_train.evaluate.calibrate import fit_calibration, pool
 from framelens_train.evaluate.metrics import expected_calibration_error, macro_f1, roc_auc
 from framelens_train.search import Request, Result, Scores, request_key
 from framelens_train.splits import Fold, Rows, Split
@@ -274,7 +274,10 @@ class Board:
             held_out = [(f.test, parts[j]) for j, f in enumerate(split.folds) if j != k]
         if not held_out or len(np.unique(self.y[np.concatenate([rows for rows, _ in held_out])])) < 2:
             return np.asarray(0.5 * (1 + np.tanh(0.5 * parts[k])))  # the margin as log-odds
-        return choose_calibration(pool(self.corpus, held_out)).calibration.p_state(parts[k])
+        known = pool(self.corpus, held_out)
+        if np.ptp(known.score) == 0:  # a constant says nothing
+            return np.full(len(parts[k]), float(np.average(known.y, weights=known.weights)))
+        return fit_calibration(known.y, known.score, known.weights, "platt").p_state(parts[k])
 
     def _on(self, recipe: Recipe, j: int, k: int) -> float | None:
         """AUC on fold j by the fit without j and k."""

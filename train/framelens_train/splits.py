@@ -260,8 +260,8 @@ def region_of(articles: pd.DataFrame) -> npt.NDArray[np.object_]:
     """``west``, ``nonwest`` or ``unknown`` for each row."""
     if "region" not in articles:
         return np.full(len(articles), "unknown", dtype=object)
-    region = articles["region"].to_numpy(dtype=object)
-    return np.array([r if r in ("west", "nonwest") else "unknown" for r in region], dtype=object)
+    region = articles["region"]
+    return region.where(region.isin(["west", "nonwest"]), "unknown").to_numpy(dtype=object)
 
 
 def _labelled(articles: pd.DataFrame, rows: Rows | None) -> tuple[Rows, npt.NDArray[np.int8]]:

@@ -8,7 +8,7 @@ Western independents learns to tell native English from all other English.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,10 +35,9 @@ def owner_sqrt(articles: pd.DataFrame) -> Weights:
         Positive, with mean 1.
     """
     y = labels_of(articles)
-    owners = articles["owner"].to_numpy(dtype=object)
-    keys = np.array([f"{label} {owner}" for label, owner in zip(y, owners, strict=True)])
-    _, inverse, sizes = np.unique(keys, return_inverse=True, return_counts=True)
-    parts = np.where(y == 1, "state", region_of(articles)).astype(str)
+    owners = articles["owner"].factorize()[0]
+    _, inverse, sizes = np.unique(2 * owners + y, return_inverse=True, return_counts=True)
+    parts = np.where(y == 1, "state", region_of(articles))
     return _scaled(1.0 / np.sqrt(sizes[inverse]), parts, _shares(parts))
 
 
@@ -75,7 +74,7 @@ def sample_weights(articles: pd.DataFrame, rows: npt.ArrayLike, weighting: str =
     return WEIGHTINGS[weighting](articles.iloc[np.asarray(rows)])
 
 
-def _shares(parts: npt.NDArray[np.str_]) -> dict[str, float]:
+def _shares(parts: npt.NDArray[Any]) -> dict[str, float]:
     """Share of the total weight of each part; independents of an unknown region keep their natural share."""
     independent = parts[parts != "state"]
     unknown = float((independent == "unknown").mean()) if len(independent) else 0.0
@@ -84,7 +83,7 @@ def _shares(parts: npt.NDArray[np.str_]) -> dict[str, float]:
     return {"state": 0.5, "unknown": 0.5 * unknown, **shares}
 
 
-def _scaled(weights: Weights, parts: npt.NDArray[np.str_], shares: dict[str, float]) -> Weights:
+def _scaled(weights: Weights, parts: npt.NDArray[Any], shares: dict[str, float]) -> Weights:
     """The weights, scaled so that each part's sum is its share of the whole and the mean is 1."""
     scaled = np.empty_like(weights)
     for part, share in shares.items():

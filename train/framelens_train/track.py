@@ -1,0 +1,381 @@
+"""Everything that MLflow is told, and where its store is.
+
+Nothing here touches MLflow before it is asked to. The store is ``sqlite:///mlruns/mlflow.db`` in the
+working directory with artifacts in ``mlruns/artifacts``; ``MLFLOW_TRACKING_URI`` names another one, a
+server included.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import platform
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from framelens.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+    from sklearn.pipeline import Pipeline
+
+    from framelens_train.corpus.dataset import Corpus
+
+STORE = Path("mlruns")
+DEFAULT_URI = f"sqlite:///{STORE.as_posix()}/mlflow.db"
+EXPERIMENT = "framelens"
+REGISTERED_NAME = "framelens"
+ALIAS = "champion"
+MODEL, PIPELINE = "model", "pipeline"
+"""Names of the two logged models: the runtime's flavour, and the fitted scikit-learn pipeline."""
+
+TRUSTED_TYPES = [
+    "framelens_train.pipeline.FieldTfidf",
+    "sklearn.linear_model._stochastic_gradient.SGDClassifier",
+    "sklearn.linear_model._sgd_fast.Log",
+    "sklearn.linear_model._sgd_fast.ModifiedHuber",
+]
+_LOGGERS = ("mlflow", "alembic", "sqlalchemy")
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_PRINT_MODEL_URLS_ON_CREATION": "false",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+def tracking_uri() -> str:
+    """The user's ``MLFLOW_TRACKING_URI``, or the store under ``mlruns/``."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+
+
+@contextmanager
+def open_store(*, create: bool = False) -> Iterator[MlflowClient]:
+    """A client of the store; while it lasts, MLflow's fluent functions use it too and its chatter is off.
+
+    Parameters
+    ----------
+    create
+        Make a local store that is not there yet.
+
+    Raises
+    ------
+    UserError
+        When there is no store and none is to be made, or it does not answer.
+    """
+    uri = tracking_uri()
+    local = _database(uri)
+    if local is not None:
+        if not create and not local.exists():
+            raise UserError(
+                f"{local} does not exist: nothing has been trained here; run `framelens train` first"
+            )
+        local.parent.mkdir(parents=True, exist_ok=True)
+    before = {name: os.environ.get(name) for name in _ENVIRONMENT}
+    os.environ.update({name: value for name, value in _ENVIRONMENT.items() if before[name] is None})
+    levels = {name: logging.getLogger(name).level for name in _LOGGERS}
+    with warnings.catch_warnings(
+        record=True
+    ):  # MLflow's and its dependencies' own; some insist on being shown
+        import mlflow
+
+        given = os.environ.get("MLFLOW_TRACKING_URI")  # set_tracking_uri overwrites it
+        try:
+            for name in _LOGGERS:
+                logging.getLogger(name).setLevel(logging.ERROR)
+            mlflow.set_tracking_uri(uri)
+            yield mlflow.MlflowClient()
+        except mlflow.exceptions.MlflowException as error:
+            first = str(error).splitlines()[0][:300]
+            raise UserError(f"MLflow at {uri} refused: {first}; check MLFLOW_TRACKING_URI") from error
+        finally:
+            mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+            if given is not None:
+                os.environ["MLFLOW_TRACKING_URI"] = given
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+
+
+def _database(uri: str) -> Path | None:
+    """File of a SQLite store; None for any other."""
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+
+
+def experiment_id(client: MlflowClient, name: str) -> str:
+    """The experiment, made when it is new; a local one keeps its artifacts beside the database."""
+    found = client.get_experiment_by_name(name)
+    if found is not None:
+        if found.lifecycle_stage == "deleted":
+            raise UserError(f"the experiment {name!r} was deleted; restore it in MLflow or name another one")
+        return str(found.experiment_id)
+    local = _database(tracking_uri())
+    artifacts = (local.parent.resolve() / "artifacts").as_uri() if local else None
+    return str(client.create_experiment(name, artifact_location=artifacts))
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    """A run that is being written: parameters, metrics, files."""
+
+    client: MlflowClient
+    run_id: str
+    experiment: str
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Log parameters; values longer than MLflow takes are cut."""
+        from mlflow.entities import Param
+
+        entries = [Param(key, str(value)[:6000]) for key, value in values.items()]
+        self.client.log_batch(self.run_id, params=entries)
+
+    def metrics(self, values: Mapping[str, Any], step: int = 0) -> None:
+        """Log the finite numbers among the values."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        numbers = {k: float(v) for k, v in values.items() if isinstance(v, (int, float)) and math.isfinite(v)}
+        entries = [Metric(metric_name(key), value, now, step) for key, value in numbers.items()]
+        for start in range(0, len(entries), 900):
+            self.client.log_batch(self.run_id, metrics=entries[start : start + 900])
+
+    def tags(self, values: Mapping[str, Any]) -> None:
+        """Set tags."""
+        from mlflow.entities import RunTag
+
+        self.client.log_batch(self.run_id, tags=[RunTag(key, str(value)) for key, value in values.items()])
+
+    def json(self, value: Any, name: str) -> None:
+        """Log plain data as a JSON file."""
+        self.client.log_dict(self.run_id, value, name)
+
+    def figure(self, figure: Figure, name: str) -> None:
+        """Log a drawing as PNG."""
+        self.client.log_figure(self.run_id, figure, name, save_kwargs={"dpi": 110, "bbox_inches": "tight"})
+
+    def dataset(self, corpus: Corpus) -> None:
+        """Log the corpus as the training data."""
+        import json
+
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        labels = corpus.articles["label"].value_counts()
+        profile = {"articles": len(corpus.articles), **{str(k): int(v) for k, v in labels.items()}}
+        data = Dataset(
+            name=corpus.name,
+            digest=corpus.sha256[:32],
+            source_type="local",
+            source=json.dumps({"uri": corpus.name, "sha256": corpus.sha256}),
+            profile=json.dumps(profile),
+        )
+        self.client.log_inputs(
+            self.run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])]
+        )
+
+    @contextmanager
+    def child(self, name: str) -> Iterator[TrackedRun]:
+        """A run below this one."""
+        with start_run(self.client, self.experiment, name, {"mlflow.parentRunId": self.run_id}) as run:
+            yield run
+
+
+def metric_name(name: str) -> str:
+    """The name with characters that MLflow does not take in metrics replaced."""
+    return "".join(c if c.isalnum() or c in "_-. /" else "_" for c in name)
+
+
+@contextmanager
+def start_run(
+    client: MlflowClient, experiment: str, name: str, tags: Mapping[str, str] | None = None
+) -> Iterator[TrackedRun]:
+    """A new run, ended as FINISHED, as KILLED by an interrupt or as FAILED by an error."""
+    run = client.create_run(experiment, run_name=name, tags={**source_tags(), **(tags or {})})
+    try:
+        yield TrackedRun(client, run.info.run_id, experiment)
+    except KeyboardInterrupt:
+        client.set_terminated(run.info.run_id, "KILLED")
+        raise
+    except BaseException:
+        client.set_terminated(run.info.run_id, "FAILED")
+        raise
+    client.set_terminated(run.info.run_id, "FINISHED")
+
+
+def source_tags() -> dict[str, str]:
+    """What was run: the program, and its commit where it is a git checkout."""
+    tags = {"mlflow.source.name": "framelens train", "mlflow.source.type": "LOCAL"}
+    commit = git_commit()
+    return tags | ({"mlflow.source.git.commit": commit} if commit else {})
+
+
+def git_commit() -> str | None:
+    """Commit of the checkout that this code is run from; None where it is installed."""
+    here = Path(__file__).resolve().parent
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(here), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip() or None
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the numbers depend on."""
+    from importlib import metadata
+
+    names = ("framelens", "mlflow", "numpy", "pandas", "scikit-learn", "scipy")
+    return {"python": platform.python_version(), **{name: metadata.version(name) for name in names}}
+
+
+def log_models(run: TrackedRun, folder: Path, pipeline: Pipeline) -> str:
+    """Log the runtime's flavour and the scikit-learn pipeline; returns the URI of the first.
+
+    Parameters
+    ----------
+    folder
+        The exported model, as `framelens.artifact.save_model` wrote it.
+    pipeline
+        Works on `Corpus.X`, not on texts.
+    """
+    import mlflow
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    framelens = f"framelens=={versions()['framelens']}"
+    text = Schema([ColSpec(DataType.string, "text")])
+    answers = Schema(
+        [
+            ColSpec(DataType.string, "label"),
+            ColSpec(DataType.double, "p_state"),
+            ColSpec(DataType.double, "score"),
+            ColSpec(DataType.string, "reasons"),
+        ]
+    )
+    signature = ModelSignature(inputs=text, outputs=answers)
+    # MLflow refuses a list or an unnamed Series for a named column; with this it leaves the check to the
+    # model
+    signature._is_signature_from_type_hint = True
+    with mlflow.start_run(run_id=run.run_id):
+        flavour = mlflow.pyfunc.log_model(
+            name=MODEL,
+            python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+            artifacts={"model": str(folder)},
+            signature=signature,
+            pip_requirements=[
+                framelens,
+                f"mlflow=={versions()['mlflow']}",
+                f"pandas=={versions()['pandas']}",
+            ],
+        )
+        mlflow.sklearn.log_model(
+            pipeline,
+            name=PIPELINE,
+            serialization_format="skops",
+            skops_trusted_types=TRUSTED_TYPES,
+            pip_requirements=[framelens, f"scikit-learn=={versions()['scikit-learn']}", "skops"],
+        )
+    return str(flavour.model_uri)
+
+
+def register(client: MlflowClient, model_uri: str, run_id: str, tags: Mapping[str, str]) -> str:
+    """Register a logged model as `framelens` and point the alias `champion` at it; returns the version."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(REGISTERED_NAME)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    model_id = model_uri.removeprefix("models:/")
+    version = client.create_model_version(
+        REGISTERED_NAME, model_uri, run_id, tags=dict(tags), model_id=model_id
+    )
+    client.set_registered_model_alias(REGISTERED_NAME, ALIAS, version.version)
+    return str(version.version)
+
+
+def download_model(address: str) -> Path:
+    """Fetch a model from the registry or a run; returns the folder that `framelens.load` takes.
+
+    Parameters
+    ----------
+    address
+        ``models:/framelens@champion``, ``models:/framelens/3`` or ``runs:/RUN_ID/model``.
+
+    Raises
+    ------
+    UserError
+        When there is no such model, or it is not one of ours.
+    """
+    with open_store():
+        import mlflow
+
+        try:
+            folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=address))
+        except (mlflow.exceptions.MlflowException, OSError) as error:
+            first = str(error).splitlines()[0][:200]
+            raise UserError(
+                f"{address} at {tracking_uri()}: {first}; `framelens runs` lists what is there"
+            ) from None
+    manifests = sorted(folder.glob("**/manifest.json"))
+    if not manifests:
+        raise UserError(f"{address} is no framelens model: it holds no manifest.json")
+    return manifests[0].parent
+
+
+def find_run(client: MlflowClient, name: str) -> Run:
+    """A run by its id or the beginning of it (six characters or more), or by its name.
+
+    Raises
+    ------
+    UserError
+        When none or several fit.
+    """
+    ids = [e.experiment_id for e in client.search_experiments()]
+    runs = list(client.search_runs(ids, max_results=5000)) if ids else []
+    found = [r for r in runs if r.info.run_id == name] or [
+        r for r in runs if (len(name) >= 6 and r.info.run_id.startswith(name)) or r.info.run_name == name
+    ]
+    if len(found) != 1:
+        what = f"{len(found)} runs fit" if found else "there is no run"
+        raise UserError(f"{what} {name!r} at {tracking_uri()}; `framelens runs` lists their ids")
+    return found[0]
+
+
+def read_json(client: MlflowClient, run_id: str, name: str) -> Any:
+    """A JSON file that `TrackedRun.json` logged; None when the run has none of that name."""
+    import json
+
+    import mlflow
+
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            path = client.download_artifacts(run_id, name, scratch)
+        except (mlflow.exceptions.MlflowException, OSError):
+            return None
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def search_children(client: MlflowClient, experiments: Sequence[str], parent: str | None = None) -> list[Run]:
+    """Candidates' runs, newest training first; of one training, or of all."""
+    wanted = f"tags.`mlflow.parentRunId` = '{parent}'" if parent else ""
+    runs = list(client.search_runs(list(experiments), wanted, max_results=5000))
+    return [run for run in runs if "mlflow.parentRunId" in run.data.tags]
