@@ -155,7 +155,7 @@ def explain_text(model: Model, text: str, title: str | None = None) -> Explanati
     read = prepare(text, title)
     linear = model.artifact.linear
     batch = featurize([read], linear.vocabulary, engine="reference")
-    prediction = model.answer(batch)[0]
+    prediction = model.answer(linear.decision_function(batch), batch.measures)[0]
     by_term = _term_contributions(linear, batch)
     tokens = tokenize(read, word_masks()).tokens
     shares = _shares(tokens, by_term)
@@ -191,7 +191,10 @@ def _term_contributions(
 
 def _style_contributions(linear: LinearModel, batch: FeatureBatch) -> tuple[StyleContribution, ...]:
     added = zip(
-        MEASURES, batch.measures[0].tolist(), linear.style_contributions(batch)[0].tolist(), strict=True
+        MEASURES,
+        batch.measures[0].tolist(),
+        linear.style_contributions(batch.measures)[0].tolist(),
+        strict=True,
     )
     found = [StyleContribution(*item) for item in added if item[2] != 0.0]
     return tuple(sorted(found, key=lambda s: (-abs(s.contribution), s.measure)))

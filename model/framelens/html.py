@@ -25,7 +25,8 @@ CSS = """
 .fl-explanation table{border-collapse:collapse;margin:.5rem 0 1rem}
 .fl-explanation caption{text-align:left;font-weight:600}
 .fl-explanation th,.fl-explanation td{text-align:left;padding:.15rem .6rem .15rem 0;vertical-align:top}
-.fl-explanation th.fl-n,.fl-explanation td.fl-n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+.fl-explanation th.fl-n,.fl-explanation td.fl-n{text-align:right;
+font-variant-numeric:tabular-nums;white-space:nowrap}
 .fl-explanation mark{color:inherit;background:none}
 .fl-explanation .fl-s{text-decoration:underline solid #b34700}
 .fl-explanation .fl-i{text-decoration:underline dotted #0057b8}

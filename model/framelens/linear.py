@@ -81,7 +81,7 @@ class LinearModel:
         terms = self.term_contributions(batch).sum(axis=1)
         by_row = np.bincount(batch.row, weights=terms, minlength=batch.rows)
         scores: npt.NDArray[np.float64] = (
-            self.intercept + by_row + self.style_contributions(batch).sum(axis=1)
+            self.intercept + by_row + self.style_contributions(batch.measures).sum(axis=1)
         )
         return scores
 
@@ -93,12 +93,12 @@ class LinearModel:
         norms[norms == 0.0] = 1.0
         return values * self._weights64[batch.term] / norms[batch.row][:, None]
 
-    def style_contributions(self, batch: FeatureBatch) -> npt.NDArray[np.float64]:
-        """What each measure adds to each article's score; float64, shape (batch.rows, len(MEASURES))."""
+    def style_contributions(self, measures: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+        """What each measure adds to each article's score; float64, shape (rows, len(MEASURES))."""
         mean, scale, weights = (
             np.asarray(a, dtype=np.float64) for a in (self.style_mean, self.style_scale, self.style_weights)
         )
-        z = np.clip((style_features(batch.measures) - mean) / scale, -self.style_clip, self.style_clip)
+        z = np.clip((style_features(measures) - mean) / scale, -self.style_clip, self.style_clip)
         contributions: npt.NDArray[np.float64] = z * weights
         return contributions
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,7 +16,7 @@ from framelens.abstain import REASONS, reasons_to_abstain
 from framelens.artifact import Artifact, load_model
 from framelens.clean import clean
 from framelens.errors import UserError
-from framelens.features.batch import FeatureBatch, featurize
+from framelens.features.batch import Engine, as_arrow_chunks, featurize
 from framelens.features.reference import MEASURES
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class Model:
         >>> model.predict("Too short to say.").reasons  # doctest: +SKIP
         ('too_short', 'not_english')
         """
-        return self.answer(featurize([prepare(text, title)], self._vocabulary, engine="reference"))[0]
+        return self.answer_cleaned([prepare(text, title)], engine="reference")[0]
 
     def predict_batch(self, texts: Any) -> PredictionBatch:
         """Labels and probabilities of many articles, one row a text in the given order.
@@ -217,8 +217,7 @@ class Model:
             For a single string, or where an item is neither a string nor a null.
         """
         cleaned = [prepare(text) for text in as_strings(texts)]
-        engine: Literal["kernel", "reference"] = "kernel" if len(cleaned) >= KERNEL_FROM else "reference"
-        return self.answer(featurize(cleaned, self._vocabulary, engine=engine))
+        return self.answer_cleaned(cleaned, engine="kernel" if len(cleaned) >= KERNEL_FROM else "reference")
 
     def explain(self, text: str, *, title: str | None = None) -> Explanation:
         """What moved the score: contributions of terms, sentences and style that sum to it."""
@@ -226,22 +225,27 @@ class Model:
 
         return explain_text(self, text, title)
 
-    @property
-    def _vocabulary(self) -> Any:
-        return self.artifact.linear.vocabulary
-
-    def answer(self, batch: FeatureBatch) -> PredictionBatch:
-        """Labels and probabilities of articles already counted with this model's vocabulary."""
-        score = self.artifact.linear.decision_function(batch)
+    def answer(self, score: npt.NDArray[np.float64], measures: npt.NDArray[np.int32]) -> PredictionBatch:
+        """Labels and probabilities from the scores and measures of articles."""
         p_state = self.artifact.calibration.p_state(score)
         return PredictionBatch(
             p_state,
             score,
-            reasons_to_abstain(batch.measures, p_state, self.artifact.thresholds),
+            reasons_to_abstain(measures, p_state, self.artifact.thresholds),
             p_state >= self.artifact.thresholds.decision,
-            batch.measures[:, _WORDS],
+            measures[:, _WORDS],
             self.version,
         )
+
+    def answer_cleaned(self, cleaned: Sequence[str], *, engine: Engine) -> PredictionBatch:
+        """`predict_batch` of texts that went through `prepare`, by the engine that is asked for."""
+        linear = self.artifact.linear
+        if engine == "kernel":
+            from framelens.features.arrow import score_arrow
+
+            return self.answer(*score_arrow(as_arrow_chunks(cleaned), linear))
+        batch = featurize(cleaned, linear.vocabulary, engine="reference")
+        return self.answer(linear.decision_function(batch), batch.measures)
 
 
 def prepare(text: str, title: str | None = None) -> str:

@@ -22,6 +22,8 @@ from framelens.features.vocabulary import Vocabulary
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from framelens.linear import LinearModel
+
 BYTES_PER_TASK = 2 << 20
 """Text that one thread takes at a time: long enough to outweigh its scratch, short enough to spread."""
 
@@ -31,6 +33,8 @@ _KERNEL_MEASURES = (
     *(f"{category}_{field.name.lower()}" for field in Field for category in CATEGORIES),
 )
 _MEASURE_ORDER = np.array([_KERNEL_MEASURES.index(name) for name in MEASURES])
+
+_SUBLINEAR = np.concatenate([[0.0], 1.0 + np.log(np.arange(1.0, 1024.0))])
 
 _Result = TypeVar("_Result")
 
@@ -149,7 +153,35 @@ def featurize_arrow(array: pa.Array, vocabulary: Vocabulary) -> FeatureBatch:
             np.ascontiguousarray(entries[:, 0]),
             np.ascontiguousarray(entries[:, 1]),
             np.ascontiguousarray(entries[:, 2]),
-            measures[:, _MEASURE_ORDER],
+            np.take(measures, _MEASURE_ORDER, axis=1),
         )
 
     return FeatureBatch.concat(in_threads(count, rows_of(array)))
+
+
+def score_arrow(
+    chunks: list[pa.Array], linear: LinearModel
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
+    """Scores and measures of Arrow arrays of type string or large_string, in one pass.
+
+    Returns
+    -------
+    scores : float64, shape (rows,)
+        As ``linear.decision_function(featurize(texts, linear.vocabulary))``, but for the last digits: terms are added
+        in the order of the text. A row's score does not depend on the other rows.
+    measures : int32, shape (rows, len(MEASURES))
+    """
+    tables, (keys, columns) = kernel_tables(), linear.vocabulary.table
+    idf, weights = (np.ascontiguousarray(a, dtype=np.float32).ravel() for a in (linear.idf, linear.weights))
+
+    def score(rows: Rows) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
+        scratch = make_scratch(int((rows.stops - rows.starts).max(initial=0)))
+        counted = np.zeros((len(rows.starts), len(MEASURES)), dtype=np.int32)
+        terms = kernel.score_rows(*rows, tables, keys, columns, scratch, idf, weights, _SUBLINEAR, counted)
+        measures = np.take(counted, _MEASURE_ORDER, axis=1)
+        return linear.intercept + terms + linear.style_contributions(measures).sum(axis=1), measures
+
+    parts = [part for chunk in chunks for part in in_threads(score, rows_of(chunk))]
+    if not parts:
+        return np.zeros(0), np.zeros((0, len(MEASURES)), dtype=np.int32)
+    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])

@@ -12,6 +12,7 @@ buffers.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -28,6 +29,8 @@ _U8s: TypeAlias = npt.NDArray[np.uint8]
 _I32s: TypeAlias = npt.NDArray[np.int32]
 _I64s: TypeAlias = npt.NDArray[np.int64]
 _U64s: TypeAlias = npt.NDArray[np.uint64]
+_F32s: TypeAlias = npt.NDArray[np.float32]
+_F64s: TypeAlias = npt.NDArray[np.float64]
 _uncached: list[str] = []
 _int64: Any = np.int64
 
@@ -585,6 +588,56 @@ def count_rows(
             used += 1
         lengths[row] = n
     return lengths, entries[:used]
+
+
+@_jit
+def score_rows(
+    data: _U8s,
+    starts: _I64s,
+    stops: _I64s,
+    tables: Tables,
+    keys: _U64s,
+    columns: _I32s,
+    scratch: Scratch,
+    idf: _F32s,
+    weights: _F32s,
+    sublinear: _F64s,
+    measures: _I32s,
+) -> _F64s:
+    """What the terms of each article add to its score, without keeping their counts.
+
+    Parameters
+    ----------
+    idf, weights
+        As `framelens.linear.LinearModel` has them, flat.
+    sublinear
+        ``1 + ln(count)`` by count, as far as it goes; 0 at 0.
+
+    Returns
+    -------
+    float64, shape (rows,)
+    """
+    t, room = _point(tables, scratch)
+    text, key, column = _pointer(data), _pointer(keys), _pointer(columns)
+    terms = len(idf) // 2
+    counts, touched = np.zeros(2 * terms, dtype=np.int32), np.empty(terms, dtype=np.int32)
+    scores = np.empty(len(starts), dtype=np.float64)
+    for row in range(len(starts)):
+        tokens = _tokenize(text, starts[row], stops[row], row, t, room, _pointer(measures[row]))
+        ngrams = _list_terms(room, tokens)
+        n = _count_terms(room, ngrams, key, column, len(keys) - 1, _pointer(counts), _pointer(touched))
+        dot = squares = 0.0
+        for i in range(n):
+            for place in range(2 * touched[i], 2 * touched[i] + 2):
+                count = counts[place]
+                if count:
+                    value = sublinear[count] if count < len(sublinear) else 1.0 + math.log(count)
+                    value *= idf[place]
+                    dot += weights[place] * value
+                    squares += value * value
+                    counts[place] = 0
+        scores[row] = dot / math.sqrt(squares) if squares > 0.0 else 0.0
+    return scores
 
 
 # -- the terms of a corpus ---------------------------------------------------------------------------------
