@@ -1,9 +1,9 @@
 """Many fits, side by side, and none of them lost.
 
-A request is a recipe and a fold; its result is the scores of the fold's test rows. Requests that share
-features and fold share their TF-IDF. Every result goes into a journal (one SQLite file) the moment it is
-there, so that a run that was interrupted takes up where it stopped when it is started again with the same
-corpus, seed and code.
+A request is a recipe and the rows it is trained on; its result is the scores of all other rows. Requests
+that share features and rows share their TF-IDF. Every result goes into a journal (one SQLite file) the
+moment it is there, so that a run that was interrupted takes up where it stopped when it is started again
+with the same corpus, seed and code.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ import numpy as np
 import numpy.typing as npt
 
 from framelens_train.candidates import Recipe, fit_classifier
-from framelens_train.splits import Fold
+from framelens_train.splits import Rows
 
 if TYPE_CHECKING:
     from framelens_train.corpus.dataset import Corpus
 
 Scores = npt.NDArray[np.float64]
-Request = tuple[Recipe, Fold]
+Request = tuple[Recipe, Rows]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Result:
     Attributes
     ----------
     scores
-        float64, shape (len(fold.test),): margins, positive for state.
+        float64, shape (n,): margin of each row of the corpus, positive for state; nan for rows of the
+        training.
     seconds
         Of the fit alone.
     warning
@@ -103,16 +104,10 @@ class Journal:
             db.close()
 
 
-def fold_digest(fold: Fold) -> str:
-    """Digest of who is trained on and who is tested."""
-    rows = (np.asarray(part, dtype="<i8").tobytes() for part in (fold.train, fold.test))
-    return hashlib.sha256(b"/".join(rows)).hexdigest()[:16]
-
-
 def request_key(request: Request) -> str:
-    """Name of a request in the journal."""
-    recipe, fold = request
-    return f"{fold_digest(fold)} {recipe.key}"
+    """Name of a request in the journal: who is trained on, and how."""
+    recipe, rows = request
+    return f"{hashlib.sha256(np.asarray(rows, dtype='<i8').tobytes()).hexdigest()[:16]} {recipe.key}"
 
 
 def run_fits(
@@ -157,11 +152,11 @@ def run_fits(
 
 
 def _batches(requests: Iterable[Request]) -> list[list[Request]]:
-    """Requests that can share a TF-IDF, together; fold by fold, so that the time left can be told early."""
+    """Requests that can share a TF-IDF, together; by rows, so that the time left can be told early."""
     batches: dict[tuple[str, str], list[Request]] = {}
-    for recipe, fold in requests:
-        shared = Recipe("", recipe.features).key
-        batches.setdefault((fold_digest(fold), shared), []).append((recipe, fold))
+    for recipe, rows in requests:
+        shared = Recipe("", recipe.features)
+        batches.setdefault((request_key((Recipe(""), rows)), shared.key), []).append((recipe, rows))
     return list(batches.values())
 
 
@@ -243,20 +238,22 @@ def _fit_batch(data: Training, batch: list[Request], journal: Path, seed: int) -
 
     from framelens_train.pipeline import FieldTfidf, classifier_scores
 
-    fold = batch[0][1]
+    rows = batch[0][1]
+    others = np.setdiff1d(np.arange(data.X.shape[0]), rows)
     store = Journal(journal)
     with threadpool_limits(limits=1):  # one thread a fit: the bits do not depend on how many run side by side
-        X = data.X[fold.train]
+        X = data.X[rows]
         features = FieldTfidf(**batch[0][0].features, sizes=data.sizes).fit(X)
-        train, test = features.transform(X), features.transform(data.X[fold.test])
+        train, test = features.transform(X), features.transform(data.X[others])
         del X
         for recipe, _ in batch:
             start = time.perf_counter()
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                classifier = fit_classifier(recipe, train, data, fold.train, seed=seed)
-                scores = classifier_scores(classifier, test)
+                classifier = fit_classifier(recipe, train, data, rows, seed=seed)
+            seconds = time.perf_counter() - start
+            scores = np.full(data.X.shape[0], np.nan)
+            scores[others] = classifier_scores(classifier, test)
             told = "; ".join(sorted({str(w.message).splitlines()[0] for w in caught}))
-            result = Result(scores, time.perf_counter() - start, told)
-            store.put(request_key((recipe, fold)), result)
+            store.put(request_key((recipe, rows)), Result(scores, seconds, told))
     return len(batch)

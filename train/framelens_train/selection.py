@@ -171,7 +171,7 @@ def select(
         False to choose by the owner-disjoint folds themselves, with fewer fits.
     """
     board = Board(corpus, splits["owner_disjoint"], pair_folds(splits["owner_disjoint"]) if nested else {})
-    board.results |= fit([(recipe, fold) for fold in board.choosing for recipe in recipes])
+    board.results |= fit([(recipe, fold.train) for fold in board.choosing for recipe in recipes])
     families = {name: [r for r in recipes if r.candidate == name] for name in CANDIDATES}
     families = {name: cells for name, cells in families.items() if cells}
     serious = [r for r in recipes if not CANDIDATES[r.candidate].dummy]
@@ -180,9 +180,13 @@ def select(
     inner_all = board.best_by_fold(serious)
     contrasts = {name: split for name, split in splits.items() if name != "owner_disjoint"}
     board.results |= fit(
-        [(recipe, fold) for recipe in best.values() for fold in board.split.folds]
-        + [(r, board.split.folds[k]) for picks in [*inner.values(), inner_all] for k, r in picks.items()]
-        + [(r, fold) for r in best.values() for split in contrasts.values() for fold in split.folds]
+        [(recipe, fold.train) for recipe in best.values() for fold in board.split.folds]
+        + [
+            (r, board.split.folds[k].train)
+            for picks in [*inner.values(), inner_all]
+            for k, r in picks.items()
+        ]
+        + [(r, fold.train) for r in best.values() for split in contrasts.values() for fold in split.folds]
     )
     contenders = {}
     for name, cells in families.items():
@@ -234,7 +238,7 @@ class Board:
     def objective(self, recipe: Recipe, without: int | None = None) -> float:
         """Mean over the folds (but `without`) of the AUC on the fold, by models that never saw `without`."""
         if not self.pairs:
-            each = [roc_auc(self.y[f.test], self._scores(recipe, f)) for f in self.split.folds]
+            each = [roc_auc(self.y[f.test], self._scores(recipe, f)[f.test]) for f in self.split.folds]
         elif without is None:
             every = [[self._on(recipe, j, k) for k in self.folds if k != j] for j in self.folds]
             each = [float(np.mean([v for v in values if v is not None] or [0.5])) for values in every]
@@ -252,7 +256,7 @@ class Board:
 
     def outcome(self, split: Split, recipes: Mapping[int, Recipe]) -> Outcome:
         """The split's test articles, fold k by ``recipes[k]``, calibrated by scores of other folds."""
-        parts = [self._scores(recipes[k], fold) for k, fold in enumerate(split.folds)]
+        parts = [self._scores(recipes[k], fold)[fold.test] for k, fold in enumerate(split.folds)]
         rows = np.concatenate([fold.test for fold in split.folds])
         fold = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
         p = [self._calibrated(split, recipes, k, parts) for k in range(len(parts))]
@@ -290,11 +294,11 @@ class Board:
     def _beside(self, recipe: Recipe, j: int, k: int) -> tuple[Rows, Scores]:
         """Rows of fold j, and their scores by the fit without j and k."""
         pair = self.pairs[min(j, k), max(j, k)]
-        mine = np.isin(pair.test, self.split.folds[j].test)
-        return pair.test[mine], self._scores(recipe, pair)[mine]
+        rows = np.intersect1d(pair.test, self.split.folds[j].test)
+        return rows, self._scores(recipe, pair)[rows]
 
     def _scores(self, recipe: Recipe, fold: Fold) -> Scores:
-        return self.results[request_key((recipe, fold))].scores
+        return self.results[request_key((recipe, fold.train))].scores
 
 
 def best_by_key(tried: Mapping[str, float]) -> list[tuple[dict[str, Any], float]]:

@@ -85,9 +85,8 @@ def open_store(*, create: bool = False) -> Iterator[MlflowClient]:
     before = {name: os.environ.get(name) for name in _ENVIRONMENT}
     os.environ.update({name: value for name, value in _ENVIRONMENT.items() if before[name] is None})
     levels = {name: logging.getLogger(name).level for name in _LOGGERS}
-    with warnings.catch_warnings(
-        record=True
-    ):  # MLflow's and its dependencies' own; some insist on being shown
+    with warnings.catch_warnings(record=True):  # recorded, not shown: some of MLflow's override a filter
+        warnings.simplefilter("ignore")
         import mlflow
 
         given = os.environ.get("MLFLOW_TRACKING_URI")  # set_tracking_uri overwrites it

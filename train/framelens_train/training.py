@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from framelens_train import candidates, figures, promote, track
-from framelens_train.evaluate.calibrate import CalibratedFit, fit_calibrated
-from framelens_train.evaluate.fitting import RecipeFitter
+from framelens_train.candidates import fit_recipe
+from framelens_train.evaluate.calibrate import CalibratedFit, InnerFolds, choose_calibration, fit_thresholds
+from framelens_train.evaluate.fitting import Done, Job, RecipeFitter
 from framelens_train.evaluate.protocols import ProtocolResult, available_splits, run_protocols
 from framelens_train.evaluate.run import corpus_figures, reliability_rows
 from framelens_train.evaluate.slices import slice_figures
 from framelens_train.evaluate.summary import groups_figures, protocol_figures
-from framelens_train.search import Journal, run_fits
-from framelens_train.selection import Contender, Selection, best_by_key, select
+from framelens_train.search import Journal, request_key, run_fits
+from framelens_train.selection import Contender, Fit, Selection, best_by_key, select
 
 if TYPE_CHECKING:
     from framelens_train.candidates import Recipe
@@ -121,6 +122,8 @@ def train(corpus: Corpus, settings: Settings, progress: Progress | None = None) 
 
     tell = progress or (lambda stage, done, total: None)
     splits, unavailable = available_splits(corpus, seed=settings.seed)
+    if settings.quick:
+        splits = {name: splits[name] for name in (CONTRAST, HEADLINE) if name in splits}
     recipes = candidates.recipes(settings.candidates, quick=settings.quick)
     journal = Journal(track.STORE / "search" / f"{search_key(corpus, settings)}.sqlite")
     with threadpool_limits(limits=1), track.open_store(create=True) as client:
@@ -128,26 +131,50 @@ def train(corpus: Corpus, settings: Settings, progress: Progress | None = None) 
         name = f"{corpus.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
         with track.start_run(client, experiment, name) as run:
             _log_setup(run, corpus, settings, recipes, splits, unavailable)
-            selection = select(
-                corpus,
-                recipes,
-                splits,
-                lambda requests: run_fits(
-                    corpus,
-                    requests,
-                    journal,
-                    jobs=settings.jobs,
-                    seed=settings.seed,
-                    progress=lambda done, total: tell("choosing", done, total),
-                ),
-                nested=not settings.quick,
-            )
+            fit = partial(run_fits, corpus, journal=journal, jobs=settings.jobs, seed=settings.seed)
+            choosing = partial(fit, progress=partial(tell, "choosing"))
+            selection = select(corpus, recipes, splits, choosing, nested=not settings.quick)
             leaderboard = [
                 _log_contender(run, c, c is selection.winner) for c in selection.contenders.values()
             ]
-            trained = _log_winner(run, corpus, settings, selection, splits, unavailable, leaderboard, tell)
+            measuring = partial(fit, progress=partial(tell, "measuring the winner"))
+            results, refit = measure(corpus, selection.winner.recipe, splits, measuring, seed=settings.seed)
+            trained = _log_winner(run, corpus, settings, selection, results, refit, leaderboard, unavailable)
     journal.remove()
     return trained
+
+
+@dataclass(frozen=True)
+class _ScoresOnly:
+    """Stands for a fold's classifier, of which the journal kept the scores."""
+
+    def decision_function(self, X: Any) -> Any:
+        raise TypeError("of this classifier only its scores were kept")
+
+
+def measure(
+    corpus: Corpus, recipe: Recipe, splits: dict[str, Split], fit: Fit, *, seed: int = 0
+) -> tuple[dict[str, ProtocolResult], CalibratedFit]:
+    """Carry out the protocols for one recipe, and refit it on everything.
+
+    The same as `run_protocols` and `fit_calibrated`, but fits that were made in choosing are not made
+    again.
+    """
+
+    def run(work: Sequence[Job]) -> list[Done]:
+        found = fit([(recipe, job.train) for job in work])
+        scores = [found[request_key((recipe, job.train))].scores for job in work]
+        return [
+            Done(_ScoresOnly(), tuple(s[rows] for rows in j.score)) for j, s in zip(work, scores, strict=True)
+        ]
+
+    labelled = np.flatnonzero(corpus.y >= 0)
+    results = run_protocols(RecipeFitter(recipe), corpus, splits, seed=seed, run=run)
+    inner = InnerFolds.of(corpus, labelled, seed=seed)
+    held_out = inner.pool(corpus, run(inner.jobs))
+    calibration = choose_calibration(held_out).calibration
+    pipeline = fit_recipe(recipe, corpus, labelled, seed=seed)
+    return results, CalibratedFit(pipeline, calibration, fit_thresholds(held_out, calibration, corpus))
 
 
 def search_key(corpus: Corpus, settings: Settings) -> str:
@@ -191,15 +218,18 @@ def _log_contender(run: track.TrackedRun, contender: Contender, won: bool) -> di
     recipe = contender.recipe
     title = candidates.CANDIDATES[recipe.candidate].title
     found = {name: outcome.figures() for name, outcome in contender.protocols.items()}
+    metrics = {"objective": contender.objective, "fit_seconds": contender.seconds}
+    for name, outcome in contender.protocols.items():
+        metrics |= {f"{name}/{key}": value for key, value in found[name].items()}
+        for fold, values in outcome.by_fold().items():
+            metrics |= {f"{name}/fold {fold}/{key}": value for key, value in values.items()}
     with run.child(recipe.candidate) as child:
-        child.params({"candidate": recipe.candidate, "title": title, "weighting": recipe.weighting})
-        child.params({f"features.{k}": v for k, v in recipe.features.items()})
-        child.params({f"classifier.{k}": v for k, v in recipe.classifier.items()})
-        child.metrics({"objective": contender.objective, "fit_seconds": contender.seconds})
-        for name, outcome in contender.protocols.items():
-            child.metrics({f"{name}/{key}": value for key, value in found[name].items()})
-            folds = outcome.by_fold().items()
-            child.metrics({f"{name}/fold {f}/{key}": v for f, values in folds for key, v in values.items()})
+        settings = {f"features.{key}": value for key, value in recipe.features.items()}
+        settings |= {f"classifier.{key}": value for key, value in recipe.classifier.items()}
+        child.params(
+            {"candidate": recipe.candidate, "title": title, "weighting": recipe.weighting, **settings}
+        )
+        child.metrics(metrics)
         child.tags({"winner": str(won).lower(), "recipe": recipe.key})
         cells = [{"recipe": cell, "objective": value} for cell, value in best_by_key(contender.tried)]
         child.json({"grid": cells, "warnings": list(contender.warnings)}, "grid.json")
@@ -221,30 +251,16 @@ def _log_winner(
     corpus: Corpus,
     settings: Settings,
     selection: Selection,
-    splits: dict[str, Split],
-    unavailable: dict[str, str],
+    results: dict[str, ProtocolResult],
+    fit: CalibratedFit,
     leaderboard: list[dict[str, Any]],
-    tell: Progress,
+    unavailable: dict[str, str],
 ) -> Trained:
     recipe = selection.winner.recipe
-    if settings.quick:
-        splits = {name: splits[name] for name in (HEADLINE, CONTRAST) if name in splits}
-    results = run_protocols(
-        RecipeFitter(recipe),
-        corpus,
-        splits,
-        seed=settings.seed,
-        jobs=settings.jobs,
-        progress=lambda done, total: tell("measuring the winner", done, total),
-    )
     found = {
         name: protocol_figures(corpus.articles, result.scored, seed=settings.seed)
         for name, result in results.items()
     }
-    tell("refitting on everything", 0, 1)
-    rows = np.flatnonzero(corpus.y >= 0)
-    fit = fit_calibrated(recipe, corpus, rows, seed=settings.seed, jobs=settings.jobs)
-    tell("refitting on everything", 1, 1)
     nested = selection.nested.figures() if selection.nested else {}
     for name, values in found.items():
         run.metrics({f"{name}/{key}": value for key, value in _flat(values).items()})

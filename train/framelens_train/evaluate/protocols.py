@@ -14,7 +14,7 @@ K + K(K-1)/2 fits do the work of K + K(K-1). ``temporal`` has one fold, inside w
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -179,6 +179,7 @@ def run_protocols(
     seed: int = 0,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    run: Callable[[Sequence[Job]], Iterable[Done]] | None = None,
 ) -> dict[str, ProtocolResult]:
     """Carry out protocols, nested; the same bits for any number of processes.
 
@@ -192,12 +193,14 @@ def run_protocols(
         Processes.
     progress
         Called with the number of fits done and the number of all fits.
+    run
+        Does the jobs, in order, in place of `framelens_train.evaluate.fitting.stream_jobs`.
     """
     mixed = np.flatnonzero(corpus.y < 0).astype(np.int64)
     plans = [_plan(name, split, corpus, mixed, seed) for name, split in splits.items()]
     work = [job for plan in plans for job in plan.jobs]
     done: list[Done] = []
-    for result in stream_jobs(fitter, corpus, work, seed=seed, jobs=jobs):
+    for result in run(work) if run else stream_jobs(fitter, corpus, work, seed=seed, jobs=jobs):
         done.append(result)
         if progress is not None:
             progress(len(done), len(work))
