@@ -12,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from framelens.clean import Rule, clean, explain_clean, load_rules
-from framelens.clean.engine import Rules, parse_rules, without
+from framelens.clean.engine import without
+from framelens.clean.rules import parse_rules
 
 RULES = load_rules().all
 SOURCE: dict[str, Any] = tomllib.loads((resources.files("framelens.clean") / "rules.toml").read_text("utf-8"))
@@ -67,7 +68,8 @@ def test_news_stays(sentence: str) -> None:
     ("text", "left"),
     [
         (
-            "By Ama Example\nHARARE, May 2 (Xinhua) -- The dam is full. The mayor said so. (Bo Sample)\nFollow Ada on Twitter",
+            "By Ama Example\nHARARE, May 2 (Xinhua) -- The dam is full. The mayor said so. (Bo Sample)\n"
+            "Follow Ada on Twitter",
             "The dam is full. The mayor said so.",
         ),
         ("TEHRAN— Talks went on. MQ/MG", "Talks went on."),
@@ -101,10 +103,18 @@ def test_explanation_points_into_the_original() -> None:
     assert [r.rule for r in removals] == ["dateline-agency-brackets", "related-line", "initials"]
 
 
-PIECES = st.sampled_from([*(rule.example for rule in RULES), *PROSE, "\n", " ", "“", "(", "@", "—", "é", "\U0001f600"])
+PIECES = st.sampled_from(
+    [*(rule.example for rule in RULES), *PROSE, "\n", " ", "“", "(", "@", "—", "é", "\U0001f600"]
+)
 
 
-@given(st.one_of(st.text(max_size=300), st.lists(PIECES, max_size=6).map("".join), st.lists(PIECES, max_size=6).map("\n".join)))
+@given(
+    st.one_of(
+        st.text(max_size=300),
+        st.lists(PIECES, max_size=6).map("".join),
+        st.lists(PIECES, max_size=6).map("\n".join),
+    )
+)
 @example("")
 @example(" \n ")
 @example("(@")
@@ -117,19 +127,30 @@ def test_removals_are_ordered_disjoint_and_make_the_cleaned_text(text: str) -> N
     assert "".join(clean(text).split()) == "".join(kept.split())
 
 
-@pytest.mark.parametrize("unit", ["a ", "Aa ", "A. ", "Ab, ", "\n", "(", "— ", "@a ", "By A ", "1:1 ", "MORE ", '"', ". A"])
+@pytest.mark.parametrize(
+    "unit", ["a ", "Aa ", "A. ", "Ab, ", "\n", "(", "— ", "@a ", "By A ", "1:1 ", "MORE ", '"', ". A"]
+)
 def test_no_text_makes_cleaning_slow(unit: str) -> None:
     """Backtracking would need minutes here; the test has no clock, the suite's own limit is enough."""
     clean(unit * 20_000)
 
 
-# -- the rules file -------------------------------------------------------------------------------------------
+# -- the rules file -----------------------------------------------------------------------------------------
 
 
 def _with_rule(**changes: object) -> dict[str, Any]:
     source = copy.deepcopy(SOURCE)
     source["rule"].append(
-        {"name": "new", "where": "line", "literals": ["x"], "pattern": "x", "example": "x", "leaves": "", "why": "y"} | changes
+        {
+            "name": "new",
+            "where": "line",
+            "literals": ["x"],
+            "pattern": "x",
+            "example": "x",
+            "leaves": "",
+            "why": "y",
+        }
+        | changes
     )
     return source
 
@@ -160,7 +181,7 @@ def test_literals_begin_with_characters_that_are_rare_in_prose() -> None:
     assert not [literal for rule in RULES for literal in rule.literals if literal[0] in frequent]
 
 
-def test_every_literal_can_occur_in_a_match_or_its_sentence(rules: Rules | None = None) -> None:
+def test_the_gate_finds_every_literal() -> None:
     rules = load_rules()
     assert set(rules.triggers) == {literal for rule in rules.all for literal in rule.literals}
     assert all(rules.gate.search(literal) for literal in rules.triggers)

@@ -7,27 +7,25 @@ A rule belongs to one of five places, in the order in which they run:
 ``sentence``, ``line``
     A whole sentence, or a whole line with its line break, that the pattern matches from end to end.
 ``head``
-    A match at the start of one of the first `HEAD_PARAGRAPHS` paragraphs that are left. What is behind a match is
-    tried again, so a byline may stand before a dateline.
+    A match at the start of one of the first `HEAD_PARAGRAPHS` paragraphs that are left. What is behind a
+    match is tried again, so a byline may stand before a dateline.
 ``tail``
-    A match from the start of a sentence, a line or a bracket near the end up to the end. What is before it is tried
-    again, so initials may stand before a share line.
+    A match from the start of a sentence, a line or a bracket near the end up to the end. What is before it
+    is tried again, so initials may stand before a share line.
 
-Rules of the first three places have literals, one of which must occur before a regular expression is tried. One
-pass finds all literals; it is quick because they begin with characters that are rare in prose (a literal need not
-begin where the pattern does). The rules of a ``head`` and of a ``tail`` are one
+Rules of the first three places have literals, one of which must occur before a regular expression is tried.
+One pass finds all literals; it is quick because they begin with characters that are rare in prose (a
+literal need not begin where the pattern does). The rules of a ``head`` and of a ``tail`` are one
 alternation each, tried at a few positions; where two match, the one that stands first in the file wins.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from typing import Any
+
+from framelens.clean.rules import Rule, Rules, load_rules
 
 HEAD_PARAGRAPHS = 3
 HEAD_ROUNDS = 4
@@ -37,85 +35,20 @@ HEAD_WINDOW = 600
 NEAR = 450
 """How far before its literal a match of an ``anywhere`` rule may begin."""
 
-REACH = 600
-"""How far behind its literal it may end, unless the rule says otherwise."""
-
 TAIL_ROUNDS = 8
 TAIL_LINES = 3
 TAIL_LINE_LENGTH = 900
 TAIL_WINDOW = 250
-"""Characters before the end in which sentences and brackets are tried as the start of a ``tail`` rule's match."""
-
-PLACES = ("anywhere", "sentence", "line", "head", "tail")
+"""Characters before the end in which sentences and brackets are tried as the start of a ``tail`` rule's
+match.
+"""
 
 _LONGEST_SENTENCE = 500
 _SENTENCE_END = re.compile(r"[.!?…][\"”’)\]]*\s|\n|(?<=[a-z])[.!?](?=[A-Z“][a-z])|\Z")
-"""White space behind a mark, a line break, or a mark between a small and a capital letter: glued sentences."""
+"""White space behind a mark, a line break, or a mark between a small and a capital letter: glued sentences.
+"""
 
 _TAIL_START = re.compile(r"(?<=[.!?…)\"”’\]])\s+|[([]|\s[-–—*]")
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One cleaning rule.
-
-    Attributes
-    ----------
-    name
-        Unique; reports and explanations show it.
-    where
-        One of `PLACES`.
-    pattern
-        Regular expression; ``head`` and ``tail`` rules have no groups of their own.
-    literals
-        For ``anywhere``, ``sentence`` and ``line``: the pattern is tried only where one of these occurs.
-    reach
-        For ``anywhere``: how many characters behind a literal the match may end.
-    example, leaves
-        An invented text and what `clean` leaves of it.
-    why
-        One sentence.
-    """
-
-    name: str
-    where: str
-    pattern: re.Pattern[str]
-    literals: tuple[str, ...]
-    reach: int
-    example: str
-    leaves: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """All rules, compiled.
-
-    Attributes
-    ----------
-    by_place
-        The rules of each place, in the order of the file.
-    head, tail
-        The rules of that place as one alternation; the names of its groups number the rules.
-    gate
-        Finds the literals of all other rules in one pass.
-    triggers
-        The rules of each literal.
-    prefixes
-        For each literal itself and the literals that it begins with.
-    """
-
-    by_place: dict[str, tuple[Rule, ...]]
-    head: re.Pattern[str]
-    tail: re.Pattern[str]
-    gate: re.Pattern[str]
-    triggers: dict[str, tuple[Rule, ...]]
-    prefixes: dict[str, tuple[str, ...]]
-
-    @property
-    def all(self) -> tuple[Rule, ...]:
-        """Every rule, in the order of the places."""
-        return tuple(rule for place in PLACES for rule in self.by_place[place])
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,82 +92,7 @@ def explain_clean(text: str, rules: Rules | None = None) -> list[Removal]:
     return _merge(taken + _tail(text, rules, taken))
 
 
-# -- the rules ------------------------------------------------------------------------------------------------
-
-
-@cache
-def load_rules() -> Rules:
-    """The shipped rules."""
-    source = (resources.files("framelens.clean") / "rules.toml").read_text(encoding="utf-8")
-    return parse_rules(tomllib.loads(source))
-
-
-def parse_rules(source: dict[str, Any]) -> Rules:
-    """Rules from the content of a `rules.toml`; its ``[parts]`` stand for ``<name>`` in patterns.
-
-    Raises
-    ------
-    ValueError
-        When two rules share a name, a place is unknown, a rule that needs literals has none, or a rule of an
-        alternation has groups of its own.
-    """
-    by_place: dict[str, list[Rule]] = {place: [] for place in PLACES}
-    names: set[str] = set()
-    for entry in source["rule"]:
-        rule = _parse_rule(entry, source.get("parts", {}))
-        if rule.name in names:
-            raise ValueError(f"rules.toml has two rules named {rule.name!r}")
-        names.add(rule.name)
-        by_place[rule.where].append(rule)
-    gated = [rule for place in ("anywhere", "sentence", "line") for rule in by_place[place]]
-    literals = sorted({literal for rule in gated for literal in rule.literals})
-    return Rules(
-        {place: tuple(rules) for place, rules in by_place.items()},
-        _alternation(by_place["head"], "(?:{})"),
-        _alternation(by_place["tail"], r"\s*(?:{})\s*\Z"),
-        re.compile(_trie(literals)),
-        {literal: tuple(rule for rule in gated if literal in rule.literals) for literal in literals},
-        {literal: tuple(p for p in literals if literal.startswith(p)) for literal in literals},
-    )
-
-
-def _parse_rule(entry: dict[str, Any], parts: dict[str, str]) -> Rule:
-    name, where = entry["name"], entry["where"]
-    if where not in PLACES:
-        raise ValueError(f"rules.toml, rule {name!r}: where is {where!r}, must be one of {', '.join(PLACES)}")
-    pattern: str = entry["pattern"]
-    for part, replacement in reversed(parts.items()):  # a part may use the ones before it
-        pattern = pattern.replace(f"<{part}>", replacement)
-    compiled = re.compile(pattern)
-    literals = tuple(entry.get("literals", ()))
-    if where in ("head", "tail") and (compiled.groups or literals):
-        raise ValueError(f"rules.toml, rule {name!r}: a {where} rule has neither groups nor literals")
-    if where not in ("head", "tail") and not literals:
-        raise ValueError(f"rules.toml, rule {name!r}: a rule for {where!r} needs literals")
-    reach = entry.get("reach", REACH)
-    return Rule(name, where, compiled, literals, reach, entry["example"], entry["leaves"], entry["why"])
-
-
-def _alternation(rules: list[Rule], frame: str) -> re.Pattern[str]:
-    branches = "|".join(f"(?P<r{i}>{rule.pattern.pattern})" for i, rule in enumerate(rules))
-    return re.compile(frame.replace("{}", branches or r"(?!)"))
-
-
-def _trie(words: list[str]) -> str:
-    """A regular expression for any of the words, the longest first, that decides on one character at a time."""
-    branches = []
-    for first in sorted({word[0] for word in words if word}):
-        rests = [word[1:] for word in words if word.startswith(first)]
-        rest = _trie(rests) if any(rests) else ""
-        branches.append(re.escape(first) + (f"(?:{rest})?" if rest and "" in rests else rest))
-    return branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})" if branches else r"(?!)"
-
-
-def _rule_of(match: re.Match[str], rules: tuple[Rule, ...]) -> str:
-    return rules[int((match.lastgroup or "r0")[1:])].name
-
-
-# -- the places -----------------------------------------------------------------------------------------------
+# -- the places ---------------------------------------------------------------------------------------------
 
 
 def _triggered(text: str, rules: Rules) -> list[Removal]:
@@ -265,7 +123,9 @@ def _occurrences(text: str, rules: Rules) -> dict[str, list[int]]:
 
 
 def _matches(text: str, rule: Rule, positions: list[int]) -> Iterator[Removal]:
-    """Matches of the rule that begin in the line and not far before one of the positions, or soon behind it."""
+    """Matches of the rule that begin in the line and not far before one of the positions, or soon behind
+    it.
+    """
     done = 0
     for position in positions:
         begin = max(done, position - NEAR, text.rfind("\n", done, position) + 1)
@@ -296,7 +156,9 @@ def _line_around(text: str, position: int) -> tuple[int, int]:
 
 
 def _sentence_around(text: str, position: int) -> tuple[int, int]:
-    """From behind the last end of a sentence before the position to the next one; line breaks end sentences."""
+    """From behind the last end of a sentence before the position to the next one; line breaks end
+    sentences.
+    """
     start = max(0, position - _LONGEST_SENTENCE)
     for end in _SENTENCE_END.finditer(text, start, position):
         start = end.end() if end[0] else start
@@ -351,11 +213,17 @@ def _tail_starts(text: str, begin: int, stop: int) -> list[int]:
     return sorted(starts)
 
 
-# -- stretches of text ----------------------------------------------------------------------------------------
+def _rule_of(match: re.Match[str], rules: tuple[Rule, ...]) -> str:
+    return rules[int((match.lastgroup or "r0")[1:])].name
+
+
+# -- stretches of text --------------------------------------------------------------------------------------
 
 
 def _next_kept(text: str, position: int, taken: list[Removal]) -> tuple[int, int]:
-    """First character from `position` on that is kept and no white space; where the next stretch taken begins."""
+    """First character from `position` on that is kept and no white space; where the next stretch taken
+    begins.
+    """
     for removal in taken:
         position = _skip_space(text, position)
         if removal.stop <= position:
@@ -406,8 +274,7 @@ def _join(parts: list[str]) -> str:
     text = parts[0] if parts else ""
     for part in parts[1:]:
         if not text or text[-1].isspace():
-            part = part.lstrip(" \t")
-        elif part[0].isalnum():
-            text += " "
-        text += part
+            text += part.lstrip(" \t")
+        else:
+            text += f" {part}" if part[0].isalnum() else part
     return text.strip()

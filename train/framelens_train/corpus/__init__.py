@@ -1,1 +1,3 @@
-"""The labelled corpus: built from raw articles, shipped as term counts, checked, and read back for training."""
+"""The labelled corpus: built from raw articles, shipped as term counts, checked, and read back for
+training.
+"""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,11 +38,17 @@ class Reject:
     reason: str
 
 
-class _BadRow(Exception):
+class _BadRowError(Exception):
     """Why a row cannot be used and what to do about it."""
 
 
-def read_articles(path: Path, rejects: list[Reject] | None = None) -> pd.DataFrame:
+def read_articles(
+    path: Path,
+    rejects: list[Reject] | None = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
     """Articles of a file, one row each, with the columns `COLUMNS` (missing values where a row says nothing).
 
     Parameters
@@ -49,31 +57,38 @@ def read_articles(path: Path, rejects: list[Reject] | None = None) -> pd.DataFra
         JSON lines, CSV or Parquet with at least the columns of `REQUIRED`.
     rejects
         Where unusable rows are recorded. Without it, the first one is an error.
+    columns
+        What the file calls a column: ``{"text": "body"}``.
+    labels
+        What the file's labels mean: ``{"propaganda": "state"}``.
 
     Raises
     ------
     UserError
-        When the file cannot be read, lacks a column in its first row, holds no article, or, without `rejects`, when
-        a row is unusable.
+        When the file cannot be read, lacks a column in its first row, holds no article, or, without
+        `rejects`, when a row is unusable.
     """
     import pandas as pd
 
     rows: list[dict[str, object]] = []
     seen: dict[str, int] = {}
+    names = _ALIASES | {theirs: ours for ours, theirs in (columns or {}).items()}
     for count, (number, raw) in enumerate(iterate_rows(path)):
-        row = {_ALIASES.get(key, key): value for key, value in raw.items()}
+        row = {names.get(key, key): value for key, value in raw.items()}
+        if labels and "label" in row:
+            row["label"] = labels.get(str(row["label"]), row["label"])
         if count == 0:
             _check_columns(path, row)
         try:
             article = _article(path, number, row)
             identifier = str(article["id"])
             if identifier in seen:
-                raise _BadRow(
+                raise _BadRowError(
                     f"id {identifier!r} is that of row {seen[identifier]} too; give each article its own"
                 )
             seen[identifier] = number
             rows.append(article)
-        except _BadRow as bad:
+        except _BadRowError as bad:
             if rejects is None:
                 raise UserError(f"{path}, row {number}: {bad}") from None
             rejects.append(Reject(path.name, number, str(row.get("id") or ""), str(bad)))
@@ -94,13 +109,13 @@ def _check_columns(path: Path, row: Row) -> None:
 def _article(path: Path, number: int, row: Row) -> dict[str, object]:
     text = _string(row, "text")
     if text is None:
-        raise _BadRow("the text is empty; remove the row or give it its text")
+        raise _BadRowError("the text is empty; remove the row or give it its text")
     label = (_string(row, "label") or "").lower()
     if label not in LABELS:
-        raise _BadRow(f"label is {row.get('label')!r}; it must be one of {', '.join(LABELS)}")
+        raise _BadRowError(f"label is {row.get('label')!r}; it must be one of {', '.join(LABELS)}")
     outlet = _string(row, "outlet")
     if outlet is None:
-        raise _BadRow("the outlet is empty; without it articles of one outlet cannot be kept together")
+        raise _BadRowError("the outlet is empty; without it articles of one outlet cannot be kept together")
     return {
         "row": number,
         "id": _string(row, "id") or f"row-{number}",
@@ -122,10 +137,10 @@ def _article(path: Path, number: int, row: Row) -> dict[str, object]:
 
 def _string(row: Row, name: str) -> str | None:
     value = row.get(name)
-    if value is None or (isinstance(value, float) and value != value):
+    if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if name in REQUIRED and not isinstance(value, str):
-        raise _BadRow(f"{name} is {value!r:.40}, a {type(value).__name__}; it must be a string")
+        raise _BadRowError(f"{name} is {value!r:.40}, a {type(value).__name__}; it must be a string")
     text = str(value)
     if name == "text":
         text = text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate has no UTF-8 and no hash
@@ -133,17 +148,17 @@ def _string(row: Row, name: str) -> str | None:
 
 
 def _date(value: object) -> str | None:
-    if value is None or value == "" or value != value:
+    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, datetime.date):
         return value.isoformat()[:10]
     match = _DATE.match(str(value))
     if match is None:
-        raise _BadRow(f"date is {str(value)!r:.40}; write it as YYYY-MM-DD or leave it empty")
+        raise _BadRowError(f"date is {str(value)!r:.40}; write it as YYYY-MM-DD or leave it empty")
     try:
         return datetime.date(*map(int, match.groups())).isoformat()
     except ValueError:
-        raise _BadRow(
+        raise _BadRowError(
             f"date is {str(value)!r:.40}, which no calendar has; write YYYY-MM-DD or leave it empty"
         ) from None
 
@@ -157,7 +172,7 @@ def _source(value: str | None) -> str | None:
 def _flag(value: object) -> bool:
     if isinstance(value, str):
         return value.strip().lower() in ("1", "true", "yes")
-    return bool(value) and value == value
+    return bool(value) and not (isinstance(value, float) and math.isnan(value))
 
 
 def text_sha256(text: str) -> str:

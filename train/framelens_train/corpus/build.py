@@ -20,8 +20,8 @@ from framelens_train.corpus import storage
 from framelens_train.corpus.articles import COLUMNS, Reject, read_articles, text_sha256
 from framelens_train.corpus.clusters import cluster_near_duplicates
 from framelens_train.corpus.derive import describe
-from framelens_train.corpus.recount import by_frequency
 from framelens_train.corpus.outlets import SEED_OUTLET
+from framelens_train.corpus.recount import by_frequency
 from framelens_train.corpus.sampling import SEED_ID, choose
 
 if TYPE_CHECKING:
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 MIN_WORDS = 60
 """Articles with fewer words after cleaning are left out: the runtime abstains on them."""
+
+MIN_ASCII = 0.85
+"""Texts with a smaller share of ASCII characters are in another script, though their collector took them
+for English.
+"""
 
 SEED_DATE = "2022-03-07"
 _CHUNK = 2000
@@ -105,10 +110,8 @@ def build_corpus(
     progress(f"cleaning {len(articles):,} articles")
     texts, use = _clean_all(articles, options.titles, jobs)
     articles["clean"] = texts
-    result = BuildResult(
-        {}, rejects, use, articles["text"].str.len().groupby(articles["outlet"]).sum().to_dict()
-    )
-    articles = _drop(articles, articles["clean"].map(_too_short), raw.name, rejects)
+    result = BuildResult({}, rejects, use, _characters(articles))
+    articles = _drop(articles, articles["clean"].map(_unfit), raw.name, rejects)
     progress("looking for near-duplicates")
     articles["cluster"] = cluster_near_duplicates(articles["clean"].tolist())
     articles = _choose(articles, options.seed, raw.name, rejects)
@@ -131,6 +134,12 @@ def build_corpus(
     return result
 
 
+def _characters(articles: pd.DataFrame) -> dict[str, int]:
+    """How many characters each outlet's articles have before cleaning."""
+    sums = articles["text"].str.len().groupby(articles["outlet"]).sum()
+    return {str(outlet): int(total) for outlet, total in sums.items()}
+
+
 def _with_seed(articles: pd.DataFrame, path: Path) -> pd.DataFrame:
     """The seed article's row in front: the file's first line is its title."""
     import pandas as pd
@@ -138,15 +147,14 @@ def _with_seed(articles: pd.DataFrame, path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"{path}: no such file; --seed-article names the text file of the seed article")
     title, _, text = path.read_text(encoding="utf-8").partition("\n")
-    row = dict.fromkeys(COLUMNS) | {
-        "row": 0, "id": SEED_ID, "outlet": SEED_OUTLET, "label": "independent", "country": "GB", "date": SEED_DATE,
-        "title": title, "text": text, "truncated": False, "unpunctuated": False, "partisan": False,
-    }  # fmt: skip
-    records = [row, *articles.to_dict("records")]
-    return pd.DataFrame(records, columns=list(COLUMNS))
+    row = dict.fromkeys(COLUMNS) | dict.fromkeys(("truncated", "unpunctuated", "partisan"), False)
+    row |= {"row": 0, "id": SEED_ID, "outlet": SEED_OUTLET, "label": "independent", "country": "GB"}
+    row |= {"date": SEED_DATE, "title": title, "text": text}
+    seed = pd.DataFrame([row]).astype(articles.dtypes)
+    return pd.concat([seed, articles], ignore_index=True)
 
 
-# -- cleaning ---------------------------------------------------------------------------------------------------
+# -- cleaning -----------------------------------------------------------------------------------------------
 
 
 def _clean_all(
@@ -187,12 +195,16 @@ def _record(use: dict[tuple[str, str], RuleUse], outlet: str, taken: Iterable[Re
         use[rule, outlet].articles += 1
 
 
-def _too_short(text: str) -> str:
+def _unfit(text: str) -> str:
+    """Why a cleaned text cannot be used, or an empty string."""
     words = len(text.split())
-    return "" if words >= MIN_WORDS else f"{words} words after cleaning, fewer than {MIN_WORDS}"
+    if words < MIN_WORDS:
+        return f"{words} words after cleaning, fewer than {MIN_WORDS}"
+    ascii_share = len(text.encode("ascii", "ignore")) / len(text)
+    return "" if ascii_share >= MIN_ASCII else f"not English: {ascii_share:.0%} of its characters are ASCII"
 
 
-# -- choosing and counting --------------------------------------------------------------------------------------
+# -- choosing and counting ----------------------------------------------------------------------------------
 
 
 def _choose(articles: pd.DataFrame, seed: int, file: str, rejects: list[Reject]) -> pd.DataFrame:
@@ -200,7 +212,9 @@ def _choose(articles: pd.DataFrame, seed: int, file: str, rejects: list[Reject])
 
     known = outlet_table(articles).set_index("outlet")
     articles["region"] = articles["outlet"].map(known["region"])
-    articles["label"] = articles["outlet"].map(known["label"])
+    label = articles["outlet"].map(known["label"])
+    odd = ("labelled " + articles["label"] + ", its outlet " + label).where(articles["label"] != label, "")
+    articles = _drop(articles, odd, file, rejects)
     articles = _drop(articles, choose(articles, seed), file, rejects)
     articles = articles.sort_values(
         ["outlet", "date", "id"], kind="stable", na_position="first", ignore_index=True
@@ -224,6 +238,7 @@ def _drop(articles: pd.DataFrame, reason: pd.Series[str], file: str, rejects: li
 
 def _count(articles: pd.DataFrame, options: BuildOptions) -> tuple[FeatureBatch, Vocabulary]:
     import pyarrow as pa
+
     from framelens.features.discover import discover_terms
 
     texts = pa.array(articles["clean"].tolist(), type=pa.large_string())
@@ -238,7 +253,7 @@ def _count(articles: pd.DataFrame, options: BuildOptions) -> tuple[FeatureBatch,
     return by_frequency(featurize(texts, vocabulary), vocabulary)
 
 
-# -- records ----------------------------------------------------------------------------------------------------
+# -- records ------------------------------------------------------------------------------------------------
 
 
 def write_rejects(path: Path, rejects: list[Reject]) -> None:

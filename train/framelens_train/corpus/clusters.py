@@ -1,7 +1,8 @@
 """Near-duplicate articles: reprints, wire copy and corrected versions, by MinHash over word shingles.
 
-The signatures are computed by a small compiled loop over the Arrow buffer of all texts, locality sensitive hashing
-in numpy finds who shares a bucket, and who is near enough is joined. A test holds the estimates to datasketch's.
+The signatures are computed by a small compiled loop over the Arrow buffer of all texts, locality sensitive
+hashing in numpy finds who shares a bucket, and who is near enough is joined. A test holds the estimates to
+datasketch's.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import numpy.typing as npt
 SHINGLE_WORDS = 4
 PERMUTATIONS = 96
 BAND_ROWS = 3
-"""Articles that agree in one whole band of so many rows are compared: at the threshold 98 of 100 such pairs do."""
+"""Articles that agree in one whole band of so many rows are compared: at the threshold 98 of 100 such pairs
+do.
+"""
 THRESHOLD = 0.5
 """Two articles are near-duplicates when they share this part of their word 4-grams (Jaccard)."""
 
@@ -23,7 +26,9 @@ _SEED = 20220307
 
 
 def cluster_near_duplicates(texts: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Number of the cluster of each text; int64, shape (n,), 0 for the first, growing in the order of the texts."""
+    """Number of the cluster of each text; int64, shape (n,), 0 for the first, growing in the order of the
+    texts.
+    """
     if not len(texts):
         return np.zeros(0, dtype=np.int64)
     return _join_near(signatures(texts))
@@ -32,7 +37,8 @@ def cluster_near_duplicates(texts: Sequence[str]) -> npt.NDArray[np.int64]:
 def signatures(texts: Sequence[str]) -> npt.NDArray[np.uint32]:
     """MinHash signatures; uint32, shape (n, PERMUTATIONS).
 
-    A word is a run of ASCII letters and bytes above 127, in lower case; a text shorter than a shingle is one shingle.
+    A word is a run of ASCII letters and bytes above 127, in lower case; a text shorter than a shingle is
+    one shingle.
     """
     import pyarrow as pa
 
@@ -82,8 +88,8 @@ def _signatures(data, starts, factors, terms):  # type: ignore[no-untyped-def] #
 def _join_near(signature: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
     """Connected components of the pairs that share a band and enough of their whole signature.
 
-    In each band the articles of a bucket are compared with the bucket's first one and with their neighbour, so that the
-    work stays linear in the number of articles.
+    In each band the articles of a bucket are compared with the bucket's first one and with their neighbour,
+    so that the work stays linear in the number of articles.
     """
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components

@@ -11,13 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 import framelens_train
-from framelens.clean import clean
 from framelens.errors import UserError
-from framelens.features.batch import FeatureBatch, featurize
-from framelens.features.reference import MEASURES
+from framelens.features.batch import FeatureBatch
 from framelens.features.vocabulary import Vocabulary
 from framelens_train.corpus import storage
-from framelens_train.corpus.articles import read_articles, text_sha256
 from framelens_train.corpus.recount import recount
 
 if TYPE_CHECKING:
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
 
 LABEL_CODES = {"state": 1, "independent": 0, "mixed": -1}
 JOINED = ("owner", "country", "region")
-MAX_TERMS = 200_000
 
 
 @dataclass(eq=False)
@@ -36,9 +32,9 @@ class Corpus:
     Attributes
     ----------
     articles
-        One row an article, RangeIndex: id, outlet, owner, country, region, label, date (ISO string or missing), words,
-        sha256 (hexadecimal, of the raw text), cluster (near-duplicates share one), address, source and the boolean flags
-        of `framelens_train.corpus.storage.FLAGS`.
+        One row an article, RangeIndex: id, outlet, owner, country, region, label, date (ISO string or
+        missing), words, sha256 (hexadecimal, of the raw text), cluster (near-duplicates share one),
+        address, source and the boolean flags of `framelens_train.corpus.storage.FLAGS`.
     batch
         Counts, row for row.
     vocabulary
@@ -61,11 +57,13 @@ class Corpus:
     @cached_property
     def y(self) -> npt.NDArray[np.int8]:
         """1 for state, 0 for independent, -1 for mixed; int8, shape (n,)."""
-        return self.articles["label"].map(LABEL_CODES).to_numpy(dtype=np.int8)
+        return np.array([LABEL_CODES[label] for label in self.articles["label"]], dtype=np.int8)
 
     @cached_property
     def X(self) -> sp.csr_matrix:  # noqa: N802
-        """Counts as a matrix: reporter's, then quoted, then measures; CSR float32, shape (n, 2 * terms + measures)."""
+        """Counts as a matrix: reporter's, then quoted, then measures; CSR float32, shape (n, 2 * terms +
+        measures).
+        """
         import scipy.sparse as sp
 
         shape = (len(self), len(self.vocabulary))
@@ -80,7 +78,9 @@ class Corpus:
         return sp.csr_matrix(sp.hstack([*fields, measures], format="csr", dtype=np.float32))
 
     def subset(self, rows: npt.ArrayLike) -> Corpus:
-        """The given articles (integers in any order, or one boolean an article), with the same vocabulary and digest."""
+        """The given articles (integers in any order, or one boolean an article), with the same vocabulary
+        and digest.
+        """
         chosen = np.arange(len(self))[np.asarray(rows)]
         articles = self.articles.iloc[chosen].reset_index(drop=True)
         return Corpus(articles, self.batch.take(chosen), self.vocabulary, self.sha256, self.name)
@@ -98,11 +98,11 @@ def load_corpus(path: Path | str | None = None, *, vocabulary: Vocabulary | None
     Parameters
     ----------
     path
-        A folder made by ``framelens corpus build`` or ``import``, a .jsonl, .csv or .parquet file (also .gz, .zst)
-        with the columns text, label and outlet, or None for the seeds that ship.
+        A folder made by ``framelens corpus build`` or ``import``, a .jsonl, .csv or .parquet file (also
+        .gz, .zst) with the columns text, label and outlet, or None for the seeds that ship.
     vocabulary
-        Count these terms instead of the corpus's own: a model's, when it is to be evaluated. Of a seeds folder only
-        the terms that it has can be counted.
+        Count these terms instead of the corpus's own: a model's, when it is to be evaluated. Of a seeds
+        folder only the terms that it has can be counted.
 
     Raises
     ------
@@ -112,7 +112,13 @@ def load_corpus(path: Path | str | None = None, *, vocabulary: Vocabulary | None
     path = default_seeds() if path is None else Path(path)
     if path.is_dir():
         corpus = _load_seeds(path)
-        corpus = corpus if vocabulary is None else replace(corpus, batch=recount(corpus.batch, corpus.vocabulary, vocabulary), vocabulary=vocabulary)
+        corpus = (
+            corpus
+            if vocabulary is None
+            else replace(
+                corpus, batch=recount(corpus.batch, corpus.vocabulary, vocabulary), vocabulary=vocabulary
+            )
+        )
     elif path.exists():
         corpus = _load_raw(path, vocabulary)
     else:
@@ -132,7 +138,7 @@ def _load_seeds(folder: Path) -> Corpus:
 
     manifest = storage.read_manifest(folder)
     vocabulary, documents = storage.read_vocabulary(folder)
-    articles = storage.read_table(folder / "articles.parquet").to_pandas()
+    articles = storage.read_table(folder / "articles.parquet").drop_columns([storage.CHECK]).to_pandas()
     outlets = read_outlets(folder)
     articles["sha256"] = [digest.hex() for digest in articles["sha256"]]
     articles["date"] = pd.Series(
@@ -142,8 +148,8 @@ def _load_seeds(folder: Path) -> Corpus:
     if unknown.any():
         row = int(np.flatnonzero(unknown)[0])
         raise UserError(
-            f"{folder}/articles.parquet, row {row + 1}: outlet {articles['outlet'][row]!r} is not in outlets.csv; "
-            "add it there or build the corpus again"
+            f"{folder}/articles.parquet, row {row + 1}: outlet {articles['outlet'][row]!r} is not in "
+            "outlets.csv; add it there or build the corpus again"
         )
     place = articles.columns.get_loc("outlet")
     known = outlets.set_index("outlet")
@@ -182,43 +188,10 @@ def read_outlets(folder: Path) -> pd.DataFrame:
     return outlets.astype({"articles": int})
 
 
-# -- a user's own file ------------------------------------------------------------------------------------------
-
-
 def _load_raw(path: Path, vocabulary: Vocabulary | None) -> Corpus:
-    from framelens_train.corpus.clusters import cluster_near_duplicates
-    from framelens_train.corpus.derive import describe
+    from framelens_train.corpus.adapt import count_file
 
-    articles = read_articles(path)
-    texts = [clean(text) for text in articles["text"]]
-    vocabulary = vocabulary or discover(texts, articles["outlet"])
-    batch = featurize(texts, vocabulary)
-    _refuse_wordless(path, articles, batch)
-    articles["cluster"] = cluster_near_duplicates(texts)
-    articles["sha256"] = [text_sha256(text) for text in articles["text"]]
-    described, _ = describe(articles, batch)
+    counted = count_file(path, vocabulary=vocabulary)
     columns = [*storage.ARTICLE_COLUMNS[:2], *JOINED, *storage.ARTICLE_COLUMNS[2:]]
-    return Corpus(
-        described[columns].reset_index(drop=True), batch, vocabulary, storage.file_sha256(path), path.name
-    )
-
-
-def _refuse_wordless(path: Path, articles: pd.DataFrame, batch: FeatureBatch) -> None:
-    wordless = np.flatnonzero(batch.measures[:, MEASURES.index("common_words")] == 0)
-    if wordless.size:
-        raise UserError(
-            f"{path}, row {articles['row'].iloc[wordless[0]]}: no English word is left of the text once names, numbers "
-            "and layout are taken out; remove the row or give it an article's text"
-        )
-
-
-def discover(texts: list[str], outlets: pd.Series[str], *, max_terms: int = MAX_TERMS) -> Vocabulary:
-    """The terms worth counting: in enough articles and outlets for the size of the corpus."""
-    from framelens.features.discover import discover_terms
-
-    groups = outlets.astype("category").cat.codes.to_numpy()
-    few = len(texts) < 2000
-    min_groups = min(2 if few else 5, int(groups.max()) + 1)
-    return discover_terms(
-        texts, groups, min_documents=3 if few else 20, min_groups=min_groups, max_terms=max_terms
-    )
+    articles = counted.articles[columns].reset_index(drop=True)
+    return Corpus(articles, counted.batch, counted.vocabulary, storage.file_sha256(path), path.name)

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _OPINION = r"/(?:opinions?|comment(?:isfree|ary)?|editorials?|columns?|columnists?|op-?ed|blogs?)(?:[/-]|$)"
-_SPORT = r"/(?:sports?|cricket|football|soccer|rugby|cultures?|arts?|entertainment|lifestyle|music|tv-and-radio|travel|film|books)(?:[/-]|$)"
+_SPORT = (
+    r"/(?:sports?|cricket|football|soccer|rugby|cultures?|arts?|entertainment|lifestyle|music|tv-and-radio|travel"
+    r"|film|books)(?:[/-]|$)"
+)
 _AGENCIES = r"AFP|Agence France-Presse|AP|Associated Press|Reuters|Xinhua|PTI|ANI|IANS|TASS|UPI|Bloomberg"
 _CREDIT = rf"(?:\((?:{_AGENCIES})\)|(?:^|[–—-] ?)(?:{_AGENCIES})\s*$|^(?:\S+ ){{0,3}}\((?:{_AGENCIES})\))"
 _TOPICS = {
@@ -27,18 +30,20 @@ _AGENCY_OUTLETS = frozenset({"ap", "reuters", "upi", "afp", "bloomberg", "tass",
 
 
 def describe(articles: pd.DataFrame, batch: FeatureBatch) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Articles with owner, country, region, label of their outlet, words and flags; and the table of outlets."""
+    """Articles with owner, country and region of their outlet, words and flags; and the table of outlets."""
     outlets = outlet_table(articles)
     known = outlets.set_index("outlet")
     articles = articles.assign(
-        **{name: articles["outlet"].map(known[name]) for name in ("owner", "country", "region", "label")},
+        **{name: articles["outlet"].map(known[name]) for name in ("owner", "country", "region")},
         words=batch.measures[:, MEASURES.index("words")],
     )
     return add_flags(articles), outlets
 
 
 def add_flags(articles: pd.DataFrame) -> pd.DataFrame:
-    """Fill in the boolean columns of `FLAGS` from what the rows say, their addresses, topics and credit lines."""
+    """Fill in the boolean columns of `FLAGS` from what the rows say, their addresses, topics and credit
+    lines.
+    """
     address = articles["address"].fillna("").str.lower()
     topic = articles["topic"].fillna("").str.lower().map(_TOPICS)
     edges = articles["text"].str[:160] + "\n" + articles["text"].str[-60:]

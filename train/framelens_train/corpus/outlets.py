@@ -29,6 +29,7 @@ class OutletFacts:
     """The content of `data/outlets.toml`."""
 
     countries: Mapping[str, str]
+    country_of: Mapping[str, str]
     west: frozenset[str]
     owner_of: Mapping[str, str]
     outlets: Mapping[str, Mapping[str, str]]
@@ -45,7 +46,10 @@ def load_facts() -> OutletFacts:
             if outlet in owner_of:
                 raise ValueError(f"outlets.toml: {outlet!r} belongs to {owner_of[outlet]!r} and to {owner!r}")
             owner_of[outlet] = owner
-    return OutletFacts(table["countries"], frozenset(table["regions"]["west"]), owner_of, table["outlet"])
+    country_of = {outlet: code for code, outlets in table["country_of"].items() for outlet in outlets}
+    return OutletFacts(
+        table["countries"], country_of, frozenset(table["regions"]["west"]), owner_of, table["outlet"]
+    )
 
 
 def country_code(value: object) -> str:
@@ -73,7 +77,8 @@ def outlet_table(articles: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The columns of `framelens_train.corpus.storage.OUTLET_COLUMNS`. The label is that of most of the outlet's rows.
+        The columns of `framelens_train.corpus.storage.OUTLET_COLUMNS`. The label is that of most of the
+        outlet's rows.
 
     Raises
     ------
@@ -90,7 +95,11 @@ def _outlet_row(outlet: str, group: pd.DataFrame) -> dict[str, object]:
     facts = load_facts()
     known = facts.outlets.get(outlet, {})
     label = _most_frequent(group["label"])
-    country = known.get("country") or _most_frequent(group["country"].map(country_code))
+    country = (
+        known.get("country")
+        or facts.country_of.get(outlet)
+        or _most_frequent(group["country"].map(country_code))
+    )
     return {
         "outlet": outlet,
         "name": known.get("name", outlet),
@@ -106,7 +115,9 @@ def _outlet_row(outlet: str, group: pd.DataFrame) -> dict[str, object]:
 
 
 def _owner(outlet: str, label: str, country: str, given: str) -> str:
-    """All outlets of one state are one owner; of one company too; any other outlet is its own owner or as given."""
+    """All outlets of one state are one owner; of one company too; any other outlet is its own owner or as
+    given.
+    """
     if label == "state":
         if given.startswith("state:"):
             return given

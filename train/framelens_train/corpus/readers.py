@@ -74,7 +74,7 @@ def _kind_of(path: Path) -> tuple[str, str]:
 def _open(path: Path, compression: str) -> IO[str]:
     raw: IO[bytes]
     if compression == ".gz":
-        raw = cast(IO[bytes], gzip.open(path, "rb"))
+        raw = cast(IO[bytes], gzip.open(path, "rb"))  # noqa: SIM115 - the text wrapper closes it
     elif compression == ".zst":
         import zstandard
 
@@ -101,7 +101,7 @@ def _jsonl(path: Path, stream: IO[str]) -> Iterator[tuple[int, Row]]:
                 ) from None
             if not isinstance(row, dict):
                 raise UserError(
-                    f"{path}, line {number}: a JSON {type(row).__name__}, not an object; write one object a line"
+                    f"{path}, line {number}: a JSON {type(row).__name__}; write one JSON object a line"
                 )
             yield number, row
     except zstandard.ZstdError as error:
@@ -118,7 +118,7 @@ def _csv(path: Path, stream: IO[str], delimiter: str) -> Iterator[tuple[int, Row
         for number, row in enumerate(reader, 1):
             if None in row:
                 raise UserError(
-                    f"{path}, row {number}: more fields than the header has columns; quote fields that hold commas"
+                    f"{path}, row {number}: more fields than columns; quote fields that hold commas"
                 )
             yield number, row
     except csv.Error as error:

@@ -20,7 +20,9 @@ def recount(batch: FeatureBatch, old: Vocabulary, new: Vocabulary) -> FeatureBat
 
 
 def by_frequency(batch: FeatureBatch, vocabulary: Vocabulary) -> tuple[FeatureBatch, Vocabulary]:
-    """The same counts with the terms in the order of how many articles they stand in; unused terms are dropped."""
+    """The same counts with the terms in the order of how many articles they stand in; unused terms are
+    dropped.
+    """
     documents = np.bincount(batch.term, minlength=len(vocabulary))
     order = np.lexsort((np.array(vocabulary.terms, dtype=object).astype(str), -documents))
     terms = [vocabulary.terms[i] for i in order if documents[i]]

@@ -16,7 +16,9 @@ CAPS = {
     ("mixed", "nonwest"): 200,
     ("mixed", "west"): 200,
 }
-"""Most articles an outlet may give, by label and region. Western papers abound; one of them must not outweigh others."""
+"""Most articles an outlet may give, by label and region. Western papers abound; one of them must not
+outweigh others.
+"""
 
 FEWEST = 3
 """Outlets with fewer articles are left out: stray web pages that a collector took for outlets."""
@@ -57,10 +59,8 @@ def choose(articles: pd.DataFrame, seed: int) -> pd.Series[str]:
     kept = frame.loc[reason == ""].copy()
     kept["turn"] = kept.groupby(["outlet", "year", "topic"]).cumcount()
     kept["place"] = kept.sort_values(["turn", "rank"]).groupby("outlet").cumcount()
-    cap = [
-        CAPS.get((label, region), min(CAPS.values()))
-        for label, region in zip(kept["label"], kept["region"], strict=True)
-    ]
+    kinds = zip(kept["label"], kept["region"], strict=True)
+    cap = [CAPS.get(kind, min(CAPS.values())) for kind in kinds]
     over = (kept["place"] >= cap) & (kept["id"] != SEED_ID)
     reason[over[over].index] = "over the cap"
     return reason.reindex(articles.index)

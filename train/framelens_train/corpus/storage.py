@@ -4,15 +4,16 @@
 outlets.csv         one row an outlet: who it is, who controls it, its label and why
 articles.parquet    one row an article: where it came from, when, its hash; no text, no title
 terms.parquet       one row a term: the string and in how many articles it stands
-counts.parquet      one row a term in an article, term by term: `gap` to the previous article of the term (the first
+counts.parquet      one row a term in an article, term by term: `gap` to the previous article of the term
+(the first
                     one counts from -1), and `pair`, a row of pairs.parquet
 pairs.parquet       the pairs of counts (reporter's voice, quoted speech) that occur, the most frequent first
 measures.parquet    one row an article, one column a measure
 manifest.json       format version, sizes, how it was built, SHA-256 of each file above
 =================== ==========================================================================================
 
-Term by term and the frequent terms first, because neighbouring gaps are then of one size: each costs about what
-the entropy of its term allows, seven bits on average, and a pair of counts two.
+Term by term and the frequent terms first, because neighbouring gaps are then of one size: each costs about
+what the entropy of its term allows, seven bits on average, and a pair of counts two.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +40,14 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
-FILES = ("outlets.csv", "articles.parquet", "terms.parquet", "counts.parquet", "pairs.parquet", "measures.parquet")
+FILES = (
+    "outlets.csv",
+    "articles.parquet",
+    "terms.parquet",
+    "counts.parquet",
+    "pairs.parquet",
+    "measures.parquet",
+)
 OUTLET_COLUMNS = (
     "outlet",
     "name",
@@ -53,7 +62,11 @@ OUTLET_COLUMNS = (
 )
 FLAGS = ("truncated", "unpunctuated", "partisan", "opinion", "sport", "wire")
 ARTICLE_COLUMNS = ("id", "outlet", "label", "date", "address", "source", "words", "sha256", "cluster", *FLAGS)
-"""Columns of articles.parquet; owner, country and region are joined from outlets.csv."""
+"""What articles.parquet says of an article; owner, country and region are joined from outlets.csv."""
+CHECK = "check"
+"""Last column of articles.parquet: CRC-32 of all that is stored about the article, so that a wrong row has
+a name.
+"""
 
 
 def write_seeds(
@@ -82,7 +95,7 @@ def write_seeds(
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         outlets.loc[:, list(OUTLET_COLUMNS)].to_csv(scratch / "outlets.csv", index=False, lineterminator="\n")
-        _write_articles(scratch / "articles.parquet", articles)
+        _write_articles(scratch / "articles.parquet", articles, batch)
         _write_counts(scratch, batch, vocabulary)
         manifest = {
             "format": FORMAT_VERSION,
@@ -104,7 +117,7 @@ def write_seeds(
     return manifest
 
 
-def _write_articles(path: Path, articles: pd.DataFrame) -> None:
+def _write_articles(path: Path, articles: pd.DataFrame, batch: FeatureBatch) -> None:
     import pyarrow as pa
 
     def strings(name: str) -> pa.Array:
@@ -118,7 +131,22 @@ def _write_articles(path: Path, articles: pd.DataFrame) -> None:
     columns["sha256"] = pa.array([bytes.fromhex(h) for h in articles["sha256"]], type=pa.binary(32))
     columns["cluster"] = pa.array(articles["cluster"], type=pa.int32())
     columns |= {flag: pa.array(articles[flag].astype(bool), type=pa.bool_()) for flag in FLAGS}
-    _write_parquet(path, pa.table({name: columns[name] for name in ARTICLE_COLUMNS}))
+    table = pa.table({name: columns[name] for name in ARTICLE_COLUMNS})
+    _write_parquet(path, table.append_column(CHECK, pa.array(row_checks(table, batch), type=pa.uint32())))
+
+
+def row_checks(articles: pa.Table, batch: FeatureBatch) -> npt.NDArray[np.uint32]:
+    """CRC-32 of each article's row (`ARTICLE_COLUMNS`), terms, counts and measures; uint32, shape (n,)."""
+    said = zip(*(articles[name].to_pylist() for name in ARTICLE_COLUMNS), strict=True)
+    columns = [array.astype("<i4", copy=False) for array in (batch.term, batch.reporter, batch.quoted)]
+    measures = batch.measures.astype("<i4", copy=False)
+    checks = np.empty(batch.rows, dtype=np.uint32)
+    for i, row in enumerate(said):
+        check = zlib.crc32(repr(row).encode("utf-8"))
+        for column in columns:
+            check = zlib.crc32(column[batch.indptr[i] : batch.indptr[i + 1]].tobytes(), check)
+        checks[i] = zlib.crc32(measures[i].tobytes(), check)
+    return checks
 
 
 def _write_counts(folder: Path, batch: FeatureBatch, vocabulary: Vocabulary) -> None:
@@ -149,7 +177,9 @@ def _write_counts(folder: Path, batch: FeatureBatch, vocabulary: Vocabulary) -> 
 
 
 def _write_parquet(path: Path, table: pa.Table, split_bytes: tuple[str, ...] = ()) -> None:
-    """Zstandard; `split_bytes` columns store the bytes of their integers apart, so that the high ones vanish."""
+    """Zstandard; `split_bytes` columns store the bytes of their integers apart, so that the high ones
+    vanish.
+    """
     import pyarrow.parquet as pq
 
     dictionary = [name for name in table.column_names if str(table.schema.field(name).type) == "string"]
@@ -166,7 +196,7 @@ def _write_parquet(path: Path, table: pa.Table, split_bytes: tuple[str, ...] = (
     )
 
 
-# -- reading ----------------------------------------------------------------------------------------------------
+# -- reading ------------------------------------------------------------------------------------------------
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -186,7 +216,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise UserError(f"{path}: not JSON ({error}); fetch or build the corpus again") from None
     if manifest.get("format") != FORMAT_VERSION:
         raise UserError(
-            f"{path}: format is {manifest.get('format')!r}, this version reads {FORMAT_VERSION}; build the corpus again"
+            f"{path}: format is {manifest.get('format')!r}, this version reads {FORMAT_VERSION}; "
+            "build the corpus again"
         )
     if manifest.get("measures") != list(MEASURES):
         raise UserError(
@@ -244,7 +275,8 @@ def decode_gaps(gap: npt.NDArray[np.int32], documents: npt.NDArray[np.int64]) ->
     total = np.cumsum(gap, dtype=np.int64)
     starts = np.concatenate([[0], np.cumsum(documents)])[:-1]
     before = np.concatenate([[0], total])[starts]
-    return total - np.repeat(before, documents) - 1
+    rows: npt.NDArray[np.int64] = total - np.repeat(before, documents) - 1
+    return rows
 
 
 def file_sha256(path: Path) -> str:
