@@ -79,6 +79,12 @@ def kernel_tables() -> kernel.Tables:
     )
 
 
+def kernel_terms(vocabulary: Vocabulary) -> kernel.Terms:
+    """A vocabulary as the kernel takes it."""
+    (keys, columns), sieve = vocabulary.table, vocabulary.sieve
+    return kernel.Terms(keys, columns, len(keys) - 1, sieve, 8 * len(sieve) - 1)
+
+
 def make_scratch(longest: int) -> kernel.Scratch:
     """Room for an article of `longest` bytes."""
     slots = 1 << max(4, (longest + 1).bit_length())
@@ -142,12 +148,12 @@ def cores() -> int:
 
 def featurize_arrow(array: pa.Array, vocabulary: Vocabulary) -> FeatureBatch:
     """Counts of one Arrow array of type string or large_string, by the kernel."""
-    tables, (keys, columns) = kernel_tables(), vocabulary.table
+    tables, terms = kernel_tables(), kernel_terms(vocabulary)
 
     def count(rows: Rows) -> FeatureBatch:
         scratch = make_scratch(int((rows.stops - rows.starts).max(initial=0)))
         measures = np.zeros((len(rows.starts), len(MEASURES)), dtype=np.int32)
-        lengths, entries = kernel.count_rows(*rows, tables, keys, columns, scratch, len(vocabulary), measures)
+        lengths, entries = kernel.count_rows(*rows, tables, terms, scratch, len(vocabulary), measures)
         return FeatureBatch(
             np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
             np.ascontiguousarray(entries[:, 0]),
@@ -167,17 +173,17 @@ def score_arrow(
     Returns
     -------
     scores : float64, shape (rows,)
-        As ``linear.decision_function(featurize(texts, linear.vocabulary))``, but for the last digits: terms are added
-        in the order of the text. A row's score does not depend on the other rows.
+        As ``linear.decision_function(featurize(texts, linear.vocabulary))``, but for the last digits: terms
+        are added in the order of the text. A row's score does not depend on the other rows.
     measures : int32, shape (rows, len(MEASURES))
     """
-    tables, (keys, columns) = kernel_tables(), linear.vocabulary.table
+    tables, vocabulary = kernel_tables(), kernel_terms(linear.vocabulary)
     idf, weights = (np.ascontiguousarray(a, dtype=np.float32).ravel() for a in (linear.idf, linear.weights))
 
     def score(rows: Rows) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
         scratch = make_scratch(int((rows.stops - rows.starts).max(initial=0)))
         counted = np.zeros((len(rows.starts), len(MEASURES)), dtype=np.int32)
-        terms = kernel.score_rows(*rows, tables, keys, columns, scratch, idf, weights, _SUBLINEAR, counted)
+        terms = kernel.score_rows(*rows, tables, vocabulary, scratch, idf, weights, _SUBLINEAR, counted)
         measures = np.take(counted, _MEASURE_ORDER, axis=1)
         return linear.intercept + terms + linear.style_contributions(measures).sum(axis=1), measures
 

@@ -128,6 +128,16 @@ class Tables(NamedTuple):
     quotation_limit: int
 
 
+class Terms(NamedTuple):
+    """`framelens.features.vocabulary.Vocabulary.table` and `sieve`, and one less than their sizes."""
+
+    keys: _U64s
+    columns: _I32s
+    mask: int
+    sieve: _U8s
+    sieve_mask: int
+
+
 class Scratch(NamedTuple):
     """One thread's room for the tokens of one article.
 
@@ -183,6 +193,13 @@ def _point(tables: Tables, scratch: Scratch) -> tuple[Tables, Scratch]:
             _pointer(scratch.seen_keys),
             _pointer(scratch.seen_rows),
         ),
+    )
+
+
+@_jit
+def _point_terms(terms: Terms) -> Terms:
+    return Terms(
+        _pointer(terms.keys), _pointer(terms.columns), terms.mask, _pointer(terms.sieve), terms.sieve_mask
     )
 
 
@@ -286,6 +303,21 @@ def _scan_word(data: _U8s, at: int, stop: int, tables: Tables) -> tuple[int, np.
     cut = -1  # letters before the last apostrophe
     first = second = last = before_last = 0
     while at < stop:
+        run = at  # most letters are lower-case ASCII: the same as below, without the tables
+        while at < stop and 0x61 <= data[at] <= 0x7A:
+            h = (h ^ np.uint64(data[at])) * _PRIME
+            at += 1
+        if at > run:
+            if letters == 0:
+                first = _int64(data[run])
+                second = _int64(data[run + 1]) if at > run + 1 else 0
+            elif letters == 1:
+                second = _int64(data[run])
+            before_last = _int64(data[at - 2]) if at > run + 1 else last
+            last = _int64(data[at - 1])
+            letters += at - run
+            characters += at - run
+            continue
         code, width = _decode(data, at, stop)
         kind = _class_of(code, tables)
         if kind == LETTER:
@@ -388,6 +420,10 @@ def _tokenize(
     previous, style, fresh = NEWLINE, SEPARATOR, True
     at = start
     while at < stop:
+        if data[at] == 0x20:
+            previous = SEPARATOR
+            at += 1
+            continue
         begin = at
         code, width = _decode(data, at, stop)
         kind = _class_of(code, tables)
@@ -521,19 +557,15 @@ def _list_terms(scratch: Scratch, tokens: int) -> int:
 
 
 @_jit
-def _count_terms(
-    scratch: Scratch,
-    ngrams: int,
-    keys: _U64s,
-    columns: _I32s,
-    mask: int,
-    counts: _I32s,
-    touched: _I32s,
-) -> int:
+def _count_terms(scratch: Scratch, ngrams: int, terms: Terms, counts: _I32s, touched: _I32s) -> int:
     """Add the n-grams to `counts` (reporter and quoted by turns), list new columns in `touched`; how many."""
     n = 0
     for i in range(ngrams):
-        found = _find(keys, columns, mask, scratch.terms[i])
+        h = scratch.terms[i]
+        bit = _int64(h >> _U40) & terms.sieve_mask
+        if not terms.sieve[bit >> 3] >> (bit & 7) & 1:
+            continue
+        found = _find(terms.keys, terms.columns, terms.mask, h)
         if found >= 0:
             if counts[2 * found] == 0 and counts[2 * found + 1] == 0:
                 touched[n] = found
@@ -549,8 +581,7 @@ def count_rows(
     starts: _I64s,
     stops: _I64s,
     tables: Tables,
-    keys: _U64s,
-    columns: _I32s,
+    vocabulary: Terms,
     scratch: Scratch,
     terms: int,
     measures: _I32s,
@@ -565,7 +596,7 @@ def count_rows(
         Column, count in the reporter's voice, count in quoted speech; columns ascend within an article.
     """
     t, room = _point(tables, scratch)
-    text, key, column = _pointer(data), _pointer(keys), _pointer(columns)
+    text, known = _pointer(data), _point_terms(vocabulary)
     counts, touched = np.zeros(2 * terms, dtype=np.int32), np.empty(terms, dtype=np.int32)
     lengths = np.empty(len(starts), dtype=np.int64)
     entries = np.empty((1024, 3), dtype=np.int32)
@@ -573,7 +604,7 @@ def count_rows(
     for row in range(len(starts)):
         tokens = _tokenize(text, starts[row], stops[row], row, t, room, _pointer(measures[row]))
         ngrams = _list_terms(room, tokens)
-        n = _count_terms(room, ngrams, key, column, len(keys) - 1, _pointer(counts), _pointer(touched))
+        n = _count_terms(room, ngrams, known, _pointer(counts), _pointer(touched))
         if used + n > len(entries):
             larger = np.empty((2 * (used + n), 3), dtype=np.int32)
             larger[:used] = entries[:used]
@@ -596,8 +627,7 @@ def score_rows(
     starts: _I64s,
     stops: _I64s,
     tables: Tables,
-    keys: _U64s,
-    columns: _I32s,
+    vocabulary: Terms,
     scratch: Scratch,
     idf: _F32s,
     weights: _F32s,
@@ -618,14 +648,14 @@ def score_rows(
     float64, shape (rows,)
     """
     t, room = _point(tables, scratch)
-    text, key, column = _pointer(data), _pointer(keys), _pointer(columns)
+    text, known = _pointer(data), _point_terms(vocabulary)
     terms = len(idf) // 2
     counts, touched = np.zeros(2 * terms, dtype=np.int32), np.empty(terms, dtype=np.int32)
     scores = np.empty(len(starts), dtype=np.float64)
     for row in range(len(starts)):
         tokens = _tokenize(text, starts[row], stops[row], row, t, room, _pointer(measures[row]))
         ngrams = _list_terms(room, tokens)
-        n = _count_terms(room, ngrams, key, column, len(keys) - 1, _pointer(counts), _pointer(touched))
+        n = _count_terms(room, ngrams, known, _pointer(counts), _pointer(touched))
         dot = squares = 0.0
         for i in range(n):
             for place in range(2 * touched[i], 2 * touched[i] + 2):

@@ -125,6 +125,27 @@ class Vocabulary:
         """
         return open_addressing(self.hashes)
 
+    @cached_property
+    def sieve(self) -> npt.NDArray[np.uint8]:
+        """A bit for every hash: bit ``(hash >> 40) & (bits - 1)`` is set for the terms, and for few other
+        n-grams.
+
+        Most n-grams of a text are no terms. The sieve is small enough for the processor's cache, the table
+        is not.
+
+        Returns
+        -------
+        uint8, shape (bits / 8,)
+            `bits` is a power of two, 16 or more a term.
+        """
+        bits = 1 << max(6, (16 * len(self) - 1).bit_length())
+        places = (self.hashes >> np.uint64(40)) & np.uint64(bits - 1)
+        sieve = np.zeros(bits, dtype=np.uint8)
+        sieve[places] = 1
+        packed = np.packbits(sieve, bitorder="little")
+        packed.setflags(write=False)
+        return packed
+
 
 def open_addressing(
     hashes: npt.NDArray[np.uint64],
