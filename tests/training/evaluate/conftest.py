@@ -16,8 +16,8 @@ from framelens_train.corpus.dataset import Corpus
 
 STATE_TERMS = ("hailed", "cooperation", "sovereignty", "stressed", "friendly relations")
 INDEPENDENT_TERMS = ("alleged", "whether", "arrested", "concerns", "said ,")
-OWNERS = 6
-ARTICLES_AN_OUTLET = 30
+OWNERS = 5
+ARTICLES_AN_OUTLET = 20
 TERMS = 60
 
 

@@ -142,3 +142,31 @@ def test_wilson_is_wide_for_few_and_stays_inside_zero_and_one() -> None:
     assert metrics.wilson(0, 0) == (0.0, 1.0)
     low, high = metrics.wilson(500, 1000)
     assert high - low < 0.07
+
+
+def test_areas_are_averaged_over_folds_so_that_a_shift_between_models_costs_nothing() -> None:
+    rng = np.random.default_rng(0)
+    y, fold = rng.integers(0, 2, 600), np.repeat([0, 1, 2], 200)
+    score = rng.normal(size=600) + 2 * y
+    each = [roc_auc_score(y[fold == k], score[fold == k]) for k in range(3)]
+    assert metrics.fold_auc(y, score + 10 * fold, fold) == pytest.approx(np.mean(each))
+    assert metrics.fold_auc(y, np.zeros(600), fold) == 0.5
+    assert metrics.fold_auc(np.r_[y[:200], np.ones(400)], score, fold) == pytest.approx(each[0])
+    assert metrics.fold_auc(np.ones(600), score, fold) is None
+
+
+def test_a_resample_without_a_label_in_a_fold_leaves_that_fold_out_of_its_mean() -> None:
+    y = np.array([1, 0, 1, 0, 0, 1])
+    fold = np.array([0, 0, 1, 1, 1, 1])
+    outlets = np.array(["a", "b", "c", "d", "e", "f"])
+    score = np.array([2.0, 1.0, 0.0, 3.0, -1.0, 0.5])
+    resamples = bootstrap.resample(y, outlets, draws=50, seed=0)
+    draws = bootstrap.fold_auc_draws(y, score, fold, resamples)
+    for draw in range(50):
+        weights = resamples.article_weights(draw)
+        each = []
+        for k in (0, 1):
+            drawn = (fold == k) & (weights > 0)
+            if len(np.unique(y[drawn])) == 2:
+                each.append(roc_auc_score(y[drawn], score[drawn], sample_weight=weights[drawn]))
+        assert draws[draw] == pytest.approx(np.mean(each) if each else 0.0)

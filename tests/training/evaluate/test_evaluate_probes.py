@@ -78,7 +78,7 @@ def test_text_probes_are_measured_on_raw_text_and_named_as_missing_without_it(
     texts = [f"{INVENTED} {i}" for i in range(40)]
     articles = corpus.articles.copy()
     articles["sha256"] = ["" for _ in range(len(articles))]
-    articles.loc[np.arange(40) * 20, "sha256"] = [text_sha256(text) for text in texts]
+    articles.loc[np.arange(40) * 10, "sha256"] = [text_sha256(text) for text in texts]
     raw = tmp_path / "raw.jsonl"
     raw.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     known = dataclasses.replace(corpus, articles=articles)

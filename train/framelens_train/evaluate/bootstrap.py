@@ -35,6 +35,10 @@ class Resamples:
     cluster: Ints
     weights: Floats
 
+    def take(self, which: npt.NDArray[np.bool_]) -> Resamples:
+        """The same draws for some of the articles."""
+        return Resamples(self.cluster[which], self.weights)
+
     def article_weights(self, draw: int) -> Floats:
         """Weight of each article in one resample, shape (n,)."""
         return np.asarray(self.weights[draw][self.cluster])
@@ -75,8 +79,23 @@ def macro_f1_draws(y: npt.ArrayLike, predicted: npt.ArrayLike, resamples: Resamp
     return np.asarray((f1_state + f1_independent) / 2)
 
 
+def fold_auc_draws(
+    y: npt.ArrayLike, score: npt.ArrayLike, fold: npt.ArrayLike, resamples: Resamples
+) -> Floats:
+    """Mean ROC AUC over the folds in which a resample has both labels; shape (draws,)."""
+    labels, values, folds = np.asarray(y), np.asarray(score), np.asarray(fold)
+    total, counted = np.zeros(len(resamples.weights)), np.zeros(len(resamples.weights))
+    for k in np.unique(folds):
+        inside = folds == k
+        each = roc_auc_draws(labels[inside], values[inside], resamples.take(inside))
+        known = np.isfinite(each)
+        total[known] += each[known]
+        counted += known
+    return np.asarray(total / np.maximum(counted, 1))
+
+
 def roc_auc_draws(y: npt.ArrayLike, score: npt.ArrayLike, resamples: Resamples) -> Floats:
-    """ROC AUC of each resample, ties counted half; shape (draws,).
+    """ROC AUC of each resample, ties counted half; nan where it has one label only; shape (draws,).
 
     The won comparisons of every state cluster against every independent one are counted once; a resample only
     weighs them.
@@ -96,7 +115,7 @@ def roc_auc_draws(y: npt.ArrayLike, score: npt.ArrayLike, resamples: Resamples) 
     mass = resamples.weights * sizes
     pairs = mass[:, is_state].sum(axis=1) * mass[:, ~is_state].sum(axis=1)
     weighted = ((resamples.weights @ won) * resamples.weights).sum(axis=1)
-    return np.asarray(weighted / np.maximum(pairs, 1e-12))
+    return np.where(pairs > 0, weighted / np.maximum(pairs, 1e-12), np.nan)
 
 
 def mean_draws(values: npt.ArrayLike, resamples: Resamples) -> Floats:

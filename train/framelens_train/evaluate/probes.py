@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from framelens.features.reference import MEASURES
-from framelens_train.evaluate.metrics import Ints, macro_f1, roc_auc
+from framelens_train.evaluate.metrics import Ints, fold_auc, macro_f1
 
 if TYPE_CHECKING:
     from framelens.features.vocabulary import Vocabulary
@@ -212,14 +212,15 @@ def _compare(corpus: Corpus, result: ProtocolResult, rows: Ints, changed: Any) -
     """Figures before and after; row i of `changed` is what has become of the article in row ``rows[i]``."""
     place = np.searchsorted(result.scored.rows, rows)
     fold, y, before = result.scored.fold[place], result.scored.y[place], result.scored.p[place]
-    threshold, after = result.scored.decision[place], np.empty(len(rows))
+    threshold, after, margin = result.scored.decision[place], np.empty(len(rows)), np.empty(len(rows))
     for k in np.unique(fold):
         model, inside = result.models[int(k)], np.flatnonzero(fold == k)
-        after[inside] = model.calibration.p_state(model.scorer.decision_function(changed[inside]))
+        margin[inside] = model.scorer.decision_function(changed[inside])
+        after[inside] = model.calibration.p_state(margin[inside])
     return {
         "n": len(rows),
         "macro_f1": [macro_f1(y, before >= threshold), macro_f1(y, after >= threshold)],
-        "roc_auc": [roc_auc(y, before), roc_auc(y, after)],
+        "roc_auc": [fold_auc(y, result.scored.score[place], fold), fold_auc(y, margin, fold)],
         "label_changes": float(((before >= threshold) != (after >= threshold)).mean()),
         "mean_change_of_p_state": float((after - before).mean()),
     }
@@ -265,7 +266,9 @@ def voice_and_quotation(
         figures[name] = {
             "n": int(inside.sum()),
             "errors": [float(w.mean()) for w in wrong],
-            "roc_auc": [roc_auc(y[pool], protocol.scored.p[pool]) for protocol in (ours, plain)],
+            "roc_auc": [
+                fold_auc(y[pool], each.scored.score[pool], each.scored.fold[pool]) for each in (ours, plain)
+            ],
             "margin": float((wrong[1] - wrong[0]).mean()),
             "ci95": bootstrap.interval(bootstrap.mean_draws(wrong[1] - wrong[0], resamples)),
         }

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from framelens.features.reference import MEASURES
-from framelens_train.evaluate.metrics import Bools, Ints, roc_auc, wilson
+from framelens_train.evaluate.metrics import Bools, Ints, fold_auc, wilson
 
 if TYPE_CHECKING:
     from framelens_train.corpus.dataset import Corpus
@@ -133,9 +133,9 @@ def slice_figures(corpus: Corpus, scored: Scored, mixed: Scored | None = None) -
     dict
         By slice: ``title``, ``n``; for each label that it holds ``recall_state`` or ``false_state_rate``
         with the interval ``ci95`` of articles, ``mean_p_state``, ``answered`` (share not abstained on), and
-        ``roc_auc`` of the slice against all tested articles of the other label (of itself, where it holds
-        both). An empty slice has ``n`` 0 alone. ``mixed`` tells what is said of public broadcasters,
-        ``seed_article`` of the one article.
+        ``roc_auc`` (mean over folds) of the slice against all tested articles of the other label (of
+        itself, where it holds both). An empty slice has ``n`` 0 alone. ``mixed`` tells what is said of
+        public broadcasters, ``seed_article`` of the one article.
     """
     table: dict[str, dict[str, Any]] = {}
     for each in SLICES:
@@ -173,7 +173,7 @@ def _figures(scored: Scored, inside: Bools, label: int | None) -> dict[str, Any]
     figures["mean_p_state"] = float(scored.p[inside].mean())
     figures["answered"] = float((~scored.abstains)[inside].mean())
     pool = inside if label is None else inside | (scored.y == 1 - label)
-    figures["roc_auc"] = roc_auc(scored.y[pool], scored.p[pool])
+    figures["roc_auc"] = fold_auc(scored.y[pool], scored.score[pool], scored.fold[pool])
     return figures
 
 

@@ -12,6 +12,7 @@ from framelens_train.evaluate.metrics import (
     by_group,
     coverage_risk,
     expected_calibration_error,
+    fold_auc,
     macro_f1,
     owner_balance,
     roc_auc,
@@ -49,8 +50,9 @@ def protocol_figures(
     -------
     dict
         ``n``, ``n_state``, ``n_outlets``, ``n_owners``; ``macro_f1`` with ``ci95`` over outlets and
-        ``ci95_owners`` over owners; ``roc_auc`` (of p_state over all folds together, with ``roc_auc_ci95``)
-        and ``roc_auc_within_folds``; ``ece``, ``brier``; recall of both labels; ``worst_state_owner``;
+        ``ci95_owners`` over owners; ``roc_auc`` (mean over folds, see
+        `framelens_train.evaluate.metrics.fold_auc`, with ``roc_auc_ci95``) and ``roc_auc_pooled``, of p_state
+        over all folds together; ``ece``, ``brier``; recall of both labels; ``worst_state_owner``;
         ``false_state_rate_nonwest``; coverage and what abstention leaves; ``owner_balanced``. A figure that
         needs both classes is None where there is only one.
     """
@@ -62,9 +64,9 @@ def protocol_figures(
     figures: dict[str, Any] = {
         "macro_f1": macro_f1(y, found),
         "ci95": None,
-        "roc_auc": roc_auc(y, p),
+        "roc_auc": fold_auc(y, scored.score, scored.fold),
         "roc_auc_ci95": None,
-        "roc_auc_within_folds": _within_folds(scored),
+        "roc_auc_pooled": roc_auc(y, p),
         "ece": expected_calibration_error(y, p) if len(y) else None,
         "brier": float(np.mean((p - y) ** 2)) if len(y) else None,
         "n": len(y),
@@ -74,7 +76,7 @@ def protocol_figures(
         "recall_state": _mean(found[y == 1]),
         "recall_independent": _mean(~found[y == 0]),
     }
-    figures |= _with_intervals(y, p, found, outlets, owners, draws=draws, seed=seed)
+    figures |= _with_intervals(scored, outlets, owners, draws=draws, seed=seed)
     by_owner = by_group(owners, y, p, found=found)
     figures["worst_state_owner"] = worst_group(by_owner, "state")
     figures |= _nonwestern(table, y, found)
@@ -83,22 +85,15 @@ def protocol_figures(
         weights = owner_balance(y, owners)
         figures["owner_balanced"] = {
             "macro_f1": macro_f1(y, found, weights=weights),
-            "roc_auc": roc_auc(y, p, weights=weights),
             "ece": expected_calibration_error(y, p, weights=weights),
         }
     return figures
 
 
 def _with_intervals(
-    y: npt.NDArray[Any],
-    p: npt.NDArray[Any],
-    found: npt.NDArray[Any],
-    outlets: npt.NDArray[Any],
-    owners: npt.NDArray[Any],
-    *,
-    draws: int,
-    seed: int,
+    scored: Scored, outlets: npt.NDArray[Any], owners: npt.NDArray[Any], *, draws: int, seed: int
 ) -> dict[str, Any]:
+    y, found, score, fold = scored.y, scored.found, scored.score, scored.fold
     if len(np.unique(y)) < 2:
         return {}
     by_outlet = bootstrap.resample(y, outlets, draws=draws, seed=seed)
@@ -106,21 +101,9 @@ def _with_intervals(
     return {
         "ci95": bootstrap.interval(bootstrap.macro_f1_draws(y, found, by_outlet)),
         "ci95_owners": bootstrap.interval(bootstrap.macro_f1_draws(y, found, by_owner)),
-        "roc_auc_ci95": bootstrap.interval(bootstrap.roc_auc_draws(y, p, by_outlet)),
-        "roc_auc_ci95_owners": bootstrap.interval(bootstrap.roc_auc_draws(y, p, by_owner)),
+        "roc_auc_ci95": bootstrap.interval(bootstrap.fold_auc_draws(y, score, fold, by_outlet)),
+        "roc_auc_ci95_owners": bootstrap.interval(bootstrap.fold_auc_draws(y, score, fold, by_owner)),
     }
-
-
-def _within_folds(scored: Scored) -> float | None:
-    """Mean over folds of the AUC of the margin inside the fold: free of differences between the folds'
-    models.
-    """
-    each = [
-        roc_auc(scored.y[inside], scored.score[inside])
-        for inside in (scored.fold == k for k in np.unique(scored.fold))
-    ]
-    known = [value for value in each if value is not None]
-    return float(np.mean(known)) if known else None
 
 
 def _nonwestern(table: pd.DataFrame, y: npt.NDArray[Any], found: npt.NDArray[Any]) -> dict[str, Any]:
@@ -158,7 +141,9 @@ def groups_figures(articles: pd.DataFrame, scored: Scored, column: str) -> dict[
     """What became of every owner or outlet; see `framelens_train.evaluate.metrics.by_group`."""
     scored = scored.take(scored.y >= 0)
     names = articles[column].to_numpy(dtype=object)[scored.rows]
-    return by_group(names, scored.y, scored.p, found=scored.found, answered=~scored.abstains)
+    return by_group(
+        names, scored.y, scored.p, found=scored.found, answered=~scored.abstains, fold=scored.fold
+    )
 
 
 def _mean(values: npt.NDArray[Any]) -> float | None:
