@@ -286,3 +286,13 @@ def test_a_corpus_that_is_not_there_is_a_user_error(folder: Path) -> None:
     result = CliRunner().invoke(evaluate, ["--model", str(folder), "--corpus", "nowhere.jsonl"])
     assert isinstance(result.exception, UserError)
     assert "nowhere.jsonl" in str(result.exception)
+
+
+def test_bad_input_is_one_line_and_exit_two(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from framelens.cli import main
+
+    assert main(["evaluate", "--model", str(folder), "--corpus", "nowhere.jsonl"]) == 2
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert "nowhere.jsonl" in printed.err
