@@ -1,0 +1,103 @@
+"""`framelens score`: every article of a file or many."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from framelens.predictor import load
+from framelens.scoring.readers import Columns, Progress
+from framelens.scoring.run import Counts, Watch, score_files
+
+
+@click.command("score")
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="OUT.parquet, .jsonl or .csv."
+)
+@click.option("--text-column", help="Found by its name if not given (text, body, content ...).")
+@click.option("--id-column", help="Found by its name if not given (id, url ...); else FILE:ROW.")
+@click.option("--model", "model_path", help="A model's folder or MLflow address; the champion if not given.")
+@click.option(
+    "--max-rejects", type=click.IntRange(min=0), help="Give up when more rows than this are rejected."
+)
+def score_command(
+    inputs: tuple[str, ...],
+    output: Path,
+    text_column: str | None,
+    id_column: str | None,
+    model_path: str | None,
+    max_rejects: int | None,
+) -> int:
+    """Label every article of JSON lines, CSV, TSV (plain, .gz, .zst) or Parquet files, or of standard input
+    (-).
+
+    The output has a row for every article and appears only when it is whole. Rows that cannot be scored go to
+    OUT.rejects.jsonl, and the exit code is 1 if there are any.
+    """
+    model = load(model_path)
+    started = time.monotonic()
+    columns = Columns(text_column, id_column)
+    with _Shown(list(inputs)) as watch:
+        counts = score_files(model, list(inputs), output, columns, max_rejects=max_rejects, watch=watch)
+    seconds = max(time.monotonic() - started, 1e-9)
+    rejected = f"; {counts.rejected:,} rejected, see {output}.rejects.jsonl" if counts.rejected else ""
+    speed = f"{seconds:.1f} s, {counts.characters / 1e6 / seconds:.1f} MB/s"
+    click.echo(f"scored {counts.scored:,} rows to {output} in {speed}{rejected}", err=True)
+    return 1 if counts.rejected else 0
+
+
+class _Shown(Watch):
+    """A progress bar on stderr, where that is a terminal."""
+
+    def __init__(self, inputs: list[str]) -> None:
+        self._sizes = {p: Path(p).stat().st_size if p != "-" and Path(p).is_file() else 0 for p in inputs}
+        self._done = self._size = 0
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> _Shown:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import (
+                BarColumn,
+                Progress,
+                TextColumn,
+                TimeRemainingColumn,
+                TransferSpeedColumn,
+            )
+
+            columns = (
+                BarColumn(),
+                TransferSpeedColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.description}"),
+            )
+            self._bar = Progress(*columns, console=Console(stderr=True))
+            self._task = self._bar.add_task("", total=sum(self._sizes.values()) or None)
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def file(self, path: str) -> Progress:
+        """The bar counts bytes as they lie on the disk."""
+        self._done += self._size
+        before, self._size = self._done, self._sizes[path]
+
+        def read(n: int) -> None:
+            if self._bar is not None:
+                self._bar.update(self._task, completed=before + n)
+
+        return read
+
+    def counts(self, counts: Counts) -> None:
+        """Rows so far, beside the bar."""
+        if self._bar is not None:
+            self._bar.update(self._task, description=f"{counts.scored:,} rows, {counts.rejected:,} rejected")

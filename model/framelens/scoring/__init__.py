@@ -1,0 +1,1 @@
+"""Scoring files of articles as a stream: readers, writers, and the run between them."""
