@@ -7,8 +7,10 @@ import gzip
 import importlib.util
 import io
 import json
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -283,3 +285,20 @@ def test_standard_input_is_json_lines(score: Score) -> None:
     )
     assert done.stdout == b""
     assert len(score.output) == len(ROWS)
+
+
+def test_ctrl_c_leaves_nothing_half_written(score: Score) -> None:
+    code = "import sys; from framelens.cli import main; sys.exit(main())"
+    target = ["score", "-", "-o", str(score.folder / "out.jsonl"), "--model", str(score.model_path)]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *target], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    process.stdin.write(json_lines(ROWS))
+    process.stdin.flush()
+    while not score.files():  # the partial output appears once the input is being read
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, b"framelens: interrupted\n")
+    assert score.files() == set()
