@@ -1,6 +1,6 @@
 """Apply the cleaning rules: rules are data, this is the machine.
 
-A rule belongs to one of five places, in the order in which they run:
+A rule belongs to one of six places, in the order in which they run:
 
 ``anywhere``
     Each match of the pattern around one of its literals (``[Photo/...]``, addresses).
@@ -12,8 +12,10 @@ A rule belongs to one of five places, in the order in which they run:
 ``tail``
     A match from the start of a sentence, a line or a bracket near the end up to the end. What is before it
     is tried again, so initials may stand before a share line.
+``mask``
+    As ``anywhere``, but what it takes out does not split what the rules of ``head`` and ``tail`` look at.
 
-Rules of the first three places have literals, one of which must occur before a regular expression is tried.
+Rules of all places but ``head`` and ``tail`` have literals, one of which must occur before a regular expression is tried.
 One pass finds all literals; it is quick because they begin with characters that are rare in prose (a
 literal need not begin where the pattern does). The rules of a ``head`` and of a ``tail`` are one
 alternation each, tried at a few positions; where two match, the one that stands first in the file wins.
@@ -87,27 +89,31 @@ def without(text: str, removals: list[Removal]) -> str:
 def explain_clean(text: str, rules: Rules | None = None) -> list[Removal]:
     """What `clean` takes out, in the order of the text; the stretches do not overlap."""
     rules = rules or load_rules()
-    taken = _merge(_triggered(text, rules))
+    taken, masks = _triggered(text, rules)
+    taken = _merge(taken)
     taken = _merge(taken + _head(text, rules, taken))
-    return _merge(taken + _tail(text, rules, taken))
+    return _merge(taken + _tail(text, rules, taken) + masks)
 
 
 # -- the places ---------------------------------------------------------------------------------------------
 
 
-def _triggered(text: str, rules: Rules) -> list[Removal]:
-    """What the rules with literals find."""
+def _triggered(text: str, rules: Rules) -> tuple[list[Removal], list[Removal]]:
+    """What the rules with literals find, those of the place ``mask`` apart."""
     found: list[Removal] = []
+    masks: list[Removal] = []
     places: dict[str, tuple[Rule, list[int]]] = {}
     for literal, positions in _occurrences(text, rules).items():
         for rule in rules.triggers[literal]:
             places.setdefault(rule.name, (rule, []))[1].extend(positions)
     for rule, positions in places.values():
-        if rule.where == "anywhere":
+        if rule.where == "mask":
+            masks += _matches(text, rule, sorted(positions))
+        elif rule.where == "anywhere":
             found += _matches(text, rule, sorted(positions))
         else:
             found += _stretches(text, rule, sorted(positions))
-    return found
+    return found, masks
 
 
 def _occurrences(text: str, rules: Rules) -> dict[str, list[int]]:

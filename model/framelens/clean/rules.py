@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-PLACES = ("anywhere", "sentence", "line", "head", "tail")
+PLACES = ("anywhere", "sentence", "line", "head", "tail", "mask")
 
 REACH = 600
 """How far behind its literal a match of an ``anywhere`` rule may end, unless the rule says otherwise."""
@@ -102,7 +102,7 @@ def parse_rules(source: dict[str, Any]) -> Rules:
             raise ValueError(f"rules.toml has two rules named {rule.name!r}")
         names.add(rule.name)
         by_place[rule.where].append(rule)
-    gated = [rule for place in ("anywhere", "sentence", "line") for rule in by_place[place]]
+    gated = [rule for place in PLACES if place not in ("head", "tail") for rule in by_place[place]]
     literals = sorted({literal for rule in gated for literal in rule.literals})
     return Rules(
         {place: tuple(rules) for place, rules in by_place.items()},

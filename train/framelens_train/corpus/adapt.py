@@ -130,9 +130,10 @@ def _refuse_two_labels(path: Path, articles: pd.DataFrame) -> None:
 
 
 def _refuse_wordless(path: Path, articles: pd.DataFrame, batch: FeatureBatch) -> None:
-    wordless = np.flatnonzero(batch.measures[:, MEASURES.index("common_words")] == 0)
+    function_words = [MEASURES.index(name) for name in ("function_reporter", "function_quoted")]
+    wordless = np.flatnonzero(batch.measures[:, function_words].sum(axis=1) == 0)
     if wordless.size:
         raise UserError(
-            f"{path}, row {articles['row'].iloc[wordless[0]]}: no English word is left of the text once "
+            f"{path}, row {articles['row'].iloc[wordless[0]]}: no English sentence is left of the text once "
             "names, numbers and layout are taken out; remove the row or give it an article's text"
         )
