@@ -156,6 +156,12 @@ def test_without_a_champion_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch,
         load()
 
 
+def test_a_registry_address_without_the_extra_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "framelens_train.track", None)
+    with pytest.raises(UserError, match=r"needs MLflow.*pip install 'framelens\[train\]'"):
+        load("models:/framelens@champion")
+
+
 def test_one_prediction_imports_neither_compiler_nor_training_stack(model_folder: Path) -> None:
     code = (
         "import sys, framelens\n"

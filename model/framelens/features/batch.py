@@ -120,11 +120,8 @@ def _featurize_reference(texts: Texts, vocabulary: Vocabulary) -> FeatureBatch:
     entries: list[tuple[int, int, int]] = []
     for text in iterate_strings(texts):
         counts = count(text)
-        found = sorted(
-            (vocabulary.index[term], *fields)
-            for term, fields in counts.terms.items()
-            if term in vocabulary.index
-        )
+        known = counts.terms.keys() & vocabulary.index.keys()
+        found = sorted((vocabulary.index[term], *counts.terms[term]) for term in known)
         entries += found
         lengths.append(len(found))
         measures.append(counts.measures)

@@ -16,7 +16,7 @@ from framelens.features.reference import MEASURES
 from framelens.features.tokens import NAME_TOKEN, NUMBER_TOKEN, tokenize
 from framelens.features.vocabulary import Vocabulary, open_addressing, token_hash
 
-BYTES_PER_PART = 32 << 20
+BYTES_PER_PART = 64 << 20
 """Text for which one table of n-grams is made; more text is gone over once for each part of the hashes."""
 
 _Hashes = npt.NDArray[np.uint64]

@@ -50,6 +50,23 @@ def word_masks() -> dict[str, int]:
     return masks
 
 
+@cache
+def leanings() -> dict[str, int]:
+    """Which side a category is expected on before anything is learned: 1 state, -1 independent, 0 neither.
+
+    Written by hand from what is known of state-controlled media: they acclaim, report progress, protocol and
+    cooperation, relay officials, exhort and invoke sovereignty; independent ones allege, criticise, doubt, name their
+    sources and tell of persons.
+    """
+    signs = {"state": 1, "independent": -1}
+    return {name: signs.get(category.get("leans", ""), 0) for name, category in _sources().items()}
+
+
+def _sources() -> dict[str, dict[str, str]]:
+    data = resources.files("framelens.features") / "data"
+    return tomllib.loads((data / "lexicon.toml").read_text(encoding="ascii"))
+
+
 def expand(common_words: list[str], lexicon: dict[str, str]) -> dict[str, int]:
     """Bit mask of categories for each common word and each exact entry of the lexicon.
 
@@ -83,8 +100,7 @@ def build_table() -> str:
     """The content of `data/words.tsv`, from its two sources."""
     data = resources.files("framelens.features") / "data"
     common = (data / "common_words.txt").read_text(encoding="ascii").split()
-    sources = tomllib.loads((data / "lexicon.toml").read_text(encoding="ascii"))
-    masks = expand(common, {name: str(category["words"]) for name, category in sources.items()})
+    masks = expand(common, {name: category["words"] for name, category in _sources().items()})
     return "".join(f"{word}\t{mask:x}\n" if mask else f"{word}\n" for word, mask in sorted(masks.items()))
 
 

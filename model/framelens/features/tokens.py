@@ -80,6 +80,9 @@ class Field(IntEnum):
     QUOTED = 1
 
 
+# Looking a member up in its enumeration takes longer than the rest of a token.
+_WORD, _NAME, _REPORTER, _NO_QUOTATION = Kind.WORD, Kind.NAME, Field.REPORTER, CharClass.SEPARATOR
+
 NAME_TOKEN = "<name>"
 NUMBER_TOKEN = "<num>"
 
@@ -217,13 +220,13 @@ class _Tokenizer:
         self.quotations = 0
         self.paragraph = -1
         self.new_paragraph = True
-        self.quote_style = CharClass.SEPARATOR  # SEPARATOR stands for "no quotation is open"
+        self.quote_style = _NO_QUOTATION  # SEPARATOR stands for "no quotation is open"
         self.quoted_tokens = 0
 
     def run(self) -> TokenStream:
-        handlers = (self._word, self._number, self._foreign, self._mark)
+        handlers = (self._mark, self._word, self._number, self._foreign, self._mark)
         for match in _scanner().finditer(self.text):
-            handlers[(match.lastindex or 1) - 1](match.start(), match.end())
+            handlers[match.lastindex or 0](*match.span())
         return TokenStream(self.tokens, self.foreign, self.quotations)
 
     # -- words and numbers ---------------------------------------------------------------------------------
@@ -234,10 +237,12 @@ class _Tokenizer:
         word, is_upper, shouted = _fold_cached(surface) if stop - start < 32 else fold_word(surface)
         if word in FRAGMENTS and not is_upper:
             return
-        is_name = is_upper and word not in self.common
-        text, kind = (NAME_TOKEN, Kind.NAME) if is_name else (word, Kind.WORD)
-        stop = self._without_invisible(stop)
-        self._emit(Token(text, kind, Field.REPORTER, 0, start, stop, len(word), shouted))
+        if not surface[-1].isascii():
+            stop = self._without_invisible(stop)
+        if is_upper and word not in self.common:
+            self._emit(Token(NAME_TOKEN, _NAME, _REPORTER, 0, start, stop, len(word), shouted))
+        else:
+            self._emit(Token(word, _WORD, _REPORTER, 0, start, stop, len(word), shouted))
 
     def _number(self, start: int, stop: int) -> None:
         stop = self._without_invisible(stop)
@@ -260,7 +265,7 @@ class _Tokenizer:
         kind = char_class(ord(self.text[position]))
         if kind == CharClass.NEWLINE:
             self.new_paragraph = True
-            self.quote_style = CharClass.SEPARATOR
+            self.quote_style = _NO_QUOTATION
         elif kind == CharClass.HYPHEN:
             joins = (CharClass.LETTER, CharClass.DIGIT)
             if not (self._previous_visible(position) in joins and self._next_visible(position + 1) in joins):
@@ -270,7 +275,7 @@ class _Tokenizer:
         elif kind in (CharClass.QUOTE_STRAIGHT, CharClass.QUOTE_OPEN, CharClass.QUOTE_CLOSE):
             self._double_quote(position, kind)
         elif kind == CharClass.SINGLE_OPEN:
-            if self.quote_style == CharClass.SEPARATOR and self._previous_visible(position) not in (
+            if self.quote_style is _NO_QUOTATION and self._previous_visible(position) not in (
                 CharClass.LETTER,
                 CharClass.DIGIT,
             ):
@@ -280,11 +285,11 @@ class _Tokenizer:
             and self.text[position] == "\u2019"
             and self.quote_style == CharClass.SINGLE_OPEN
         ):
-            self.quote_style = CharClass.SEPARATOR  # a letter behind it would have made it part of a word
+            self.quote_style = _NO_QUOTATION  # a letter behind it would have made it part of a word
 
     def _double_quote(self, position: int, kind: int) -> None:
         style = self.quote_style
-        if style == CharClass.SEPARATOR:
+        if style is _NO_QUOTATION:
             self._punctuation('"', position)
             if kind != CharClass.QUOTE_CLOSE:
                 self._open(CharClass(kind))
@@ -292,7 +297,7 @@ class _Tokenizer:
             (CharClass.QUOTE_STRAIGHT, CharClass.QUOTE_STRAIGHT),
             (CharClass.QUOTE_OPEN, CharClass.QUOTE_CLOSE),
         ):
-            self.quote_style = CharClass.SEPARATOR
+            self.quote_style = _NO_QUOTATION
             self._punctuation('"', position)
 
     def _open(self, style: CharClass) -> None:
@@ -308,22 +313,22 @@ class _Tokenizer:
 
     def _emit(self, token: Token) -> None:
         """Place the token: paragraph, field, and the collapse of names and dashes in a row."""
-        if self.quote_style != CharClass.SEPARATOR:
+        if self.quote_style is not _NO_QUOTATION:
             self.quoted_tokens += 1
             if self.quoted_tokens > QUOTATION_LIMIT:
-                self.quote_style = CharClass.SEPARATOR
-        token.field = Field.REPORTER if self.quote_style == CharClass.SEPARATOR else Field.QUOTED
-        if not self.new_paragraph and self.tokens:
+                self.quote_style = _NO_QUOTATION
+            else:
+                token.field = Field.QUOTED
+        if self.new_paragraph:
+            self.paragraph += 1
+            self.new_paragraph = False
+        elif token.kind is _NAME or token.text == "-":
             last = self.tokens[-1]
-            same = last.text == token.text and last.field == token.field
-            if same and (token.kind == Kind.NAME or token.text == "-"):
+            if last.text == token.text and last.field is token.field:
                 last.stop = token.stop
                 last.letters += token.letters
                 last.shouted = last.shouted or token.shouted
                 return
-        if self.new_paragraph:
-            self.paragraph += 1
-            self.new_paragraph = False
         token.paragraph = self.paragraph
         self.tokens.append(token)
 
