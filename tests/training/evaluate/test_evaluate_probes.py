@@ -144,6 +144,8 @@ def test_voice_against_a_plain_bag_is_compared_at_the_same_share_of_state_labels
     figures = probes.voice_and_quotation(corpus, results["ours"], results["plain"])
     row = figures["state_without_quotation"]
     assert row["margin"] == pytest.approx(row["errors"][1] - row["errors"][0])
+    assert row["roc_auc_margin"] == pytest.approx(row["roc_auc"][0] - row["roc_auc"][1])
+    assert row["roc_auc_ci95"][0] <= row["roc_auc_margin"] <= row["roc_auc_ci95"][1]
     assert row["ci95"][0] <= row["margin"] <= row["ci95"][1]
 
 
@@ -173,3 +175,14 @@ def test_baselines_that_know_nothing_are_a_coin(corpus: Corpus) -> None:
         auc = roc_auc(y, p)
         assert auc is not None
         assert 0.35 < auc < 0.65
+
+
+def test_every_fold_calls_as_many_articles_state_as_it_has(
+    results: dict[str, protocols.ProtocolResult],
+) -> None:
+    scored = results["ours"].scored
+    called = probes.called_as_many(scored)
+    for k in np.unique(scored.fold):
+        inside = scored.fold == k
+        assert called[inside].sum() == (scored.y[inside] == 1).sum()
+        assert scored.score[inside & called].min() >= scored.score[inside & ~called].max()

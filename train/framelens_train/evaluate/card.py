@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from framelens_train.evaluate.plots import PROTOCOL_TITLES
+from framelens_train.evaluate.plots import protocol_title
 from framelens_train.evaluate.table import HEADLINE, interval, number
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ def _protocols(metrics: Mapping[str, Any]) -> str:
         "|---" + "|---:" * (len(_PROTOCOL_COLUMNS) - 1) + "|",
     ]
     for name, row in metrics["protocols"].items():
-        title = PROTOCOL_TITLES.get(name, name)
+        title = protocol_title(name, row)
         rows.append(_protocol_row(f"**{title}**" if name == HEADLINE else title, row))
     rows += [
         _protocol_row(f"baseline, owners unseen: {row['title']}", row[HEADLINE])
@@ -317,8 +317,8 @@ def _probes(metrics: Mapping[str, Any]) -> str:
             lines.append(
                 f"- voice and quotation, {name.replace('_', ' ')} ({row['n']:,} articles): wrong in "
                 f"{100 * row['errors'][0]:.0f} of 100, a plain bag of words in "
-                f"{100 * row['errors'][1]:.0f}; margin "
-                f"{row['margin']:+.2f} ({interval(row['ci95'])})."
+                f"{100 * row['errors'][1]:.0f}; margin {row['margin']:+.3f} ({interval(row['ci95'])}); "
+                f"ROC AUC {number(row['roc_auc'][0])} against {number(row['roc_auc'][1])}."
             )
     return "\n".join(lines) or "Not measured."
 

@@ -32,7 +32,14 @@ if TYPE_CHECKING:
     from framelens import Model
     from framelens_train.corpus.dataset import Corpus
 
-LABEL_CODES = {"state": 1, "independent": 0, "mixed": -1}
+TITLES = {
+    "random": "outlets and time known",
+    "outlet_disjoint": "outlets unseen",
+    "owner_disjoint": "owners unseen",
+    "temporal": "known outlets, later",
+    "all": "all articles",
+}
+"""What the protocols are called here, where nothing was split."""
 
 
 def evaluate_frozen(model: Model, path: Path, *, seed: int = 0) -> Evaluation:
@@ -68,7 +75,10 @@ def evaluate_frozen(model: Model, path: Path, *, seed: int = 0) -> Evaluation:
     figures: dict[str, Any] = {"protocols": {}}
     for name, inside in relation(corpus.articles, scored, training).items():
         group = scored.take(inside & (scored.y >= 0))
-        figures["protocols"][name] = summary.protocol_figures(corpus.articles, group, seed=seed)
+        figures["protocols"][name] = {
+            "title": TITLES[name],
+            **summary.protocol_figures(corpus.articles, group, seed=seed),
+        }
     labelled, mixed = scored.take(scored.y >= 0), scored.take(scored.y < 0)
     figures["per_owner"] = summary.groups_figures(corpus.articles, labelled, "owner")
     figures["per_outlet"] = summary.groups_figures(corpus.articles, labelled, "outlet")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,6 +31,11 @@ _SETTINGS: Any = {
 INDEPENDENTS_SHOWN = 15
 
 
+def protocol_title(name: str, row: Mapping[str, Any]) -> str:
+    """What to call a protocol: its own title, where it has one."""
+    return str(row.get("title") or PROTOCOL_TITLES.get(name, name))
+
+
 def protocols_figure(protocols: dict[str, dict[str, Any]]) -> Figure:
     """Macro-F1 of each protocol with its interval over outlets."""
     known = [(name, row) for name, row in protocols.items() if row.get("macro_f1") is not None]
@@ -46,7 +51,7 @@ def protocols_figure(protocols: dict[str, dict[str, Any]]) -> Figure:
             textcoords="offset points",
             ha="center",
         )
-    axes.set_yticks(range(len(known)), [PROTOCOL_TITLES.get(n, n) for n, _ in reversed(known)])
+    axes.set_yticks(range(len(known)), [protocol_title(name, row) for name, row in reversed(known)])
     axes.set(
         xlim=(0.3, 1.0), ylim=(-0.5, len(known) - 0.3), xlabel="macro-F1 (0.5 is a coin, 1 is never wrong)"
     )
@@ -141,7 +146,7 @@ def coverage_figure(curves: dict[str, dict[str, list[float]]]) -> Figure:
         xlabel="share of articles answered, surest first",
         ylabel="share of them wrong",
     )
-    axes.legend(frameon=False, loc="upper left")
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return figure
 
 

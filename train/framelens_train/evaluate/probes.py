@@ -10,7 +10,7 @@ compared with the same articles untouched.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 from framelens.features.reference import MEASURES
-from framelens_train.evaluate.metrics import Ints, fold_auc, macro_f1
+from framelens_train.evaluate.metrics import Bools, Ints, fold_auc, macro_f1
 
 if TYPE_CHECKING:
     from framelens.features.vocabulary import Vocabulary
     from framelens_train.corpus.dataset import Corpus
-    from framelens_train.evaluate.protocols import ProtocolResult
+    from framelens_train.evaluate.protocols import ProtocolResult, Scored
 
 OUTLETS_TOLD_APART = 40
 ARTICLES_AN_OUTLET = 80
@@ -234,42 +234,69 @@ def voice_and_quotation(
 ) -> dict[str, Any]:
     """The recipe against plain bag of words where quotation decides, on the same articles and folds.
 
+    In every fold both models call as many articles state as there are, so that neither wins a slice by
+    leaning to its label, and neither calibration nor threshold has a part in it.
+
     Returns
     -------
     dict
-        ``independent_quoting`` and ``state_without_quotation``: ``n``, share of wrong labels and ROC AUC
-        against all articles of the other label for both models, and ``margin`` (errors of the bag of words
-        less ours) with its ``ci95`` over outlets. Both models' thresholds give the same share of state
-        labels over all articles, so that neither wins a slice by leaning to its label.
+        ``independent_quoting`` and ``state_without_quotation``: ``n``; ``errors`` (share of wrong labels) and
+        ``roc_auc`` (against all articles of the other label) of ours and of the bag of words; ``margin``
+        (errors of the bag of words less ours) with ``ci95``, and ``roc_auc_margin`` with ``roc_auc_ci95``,
+        over outlets.
     """
-    from framelens_train.evaluate import bootstrap, slices
+    from framelens_train.evaluate import slices
 
     rows, y = ours.scored.rows, ours.scored.y
     if not np.array_equal(rows, plain.scored.rows):
         raise ValueError("the two protocols tested different articles")
-    share = float((y == 1).mean())
-    called = [p >= np.quantile(p, 1 - share) for p in (ours.scored.p, plain.scored.p)]
     outlets = corpus.articles["outlet"].to_numpy(dtype=object)[rows]
-    sides: tuple[tuple[str, int, Callable[[Corpus], npt.NDArray[np.bool_]]], ...] = (
+    sides = (
         ("independent_quoting", 0, slices.quotes_at_length),
         ("state_without_quotation", 1, slices.without_quotation),
     )
-    figures: dict[str, Any] = {}
-    for name, label, holds in sides:
-        inside = holds(corpus)[rows] & (y == label)
-        if not inside.any():
-            figures[name] = {"n": 0}
-            continue
-        wrong = [(found != (y == 1))[inside].astype(np.float64) for found in called]
-        pool = inside | (y == 1 - label)
-        resamples = bootstrap.resample(y[inside], outlets[inside], seed=seed)
-        figures[name] = {
-            "n": int(inside.sum()),
-            "errors": [float(w.mean()) for w in wrong],
-            "roc_auc": [
-                fold_auc(y[pool], each.scored.score[pool], each.scored.fold[pool]) for each in (ours, plain)
-            ],
-            "margin": float((wrong[1] - wrong[0]).mean()),
-            "ci95": bootstrap.interval(bootstrap.mean_draws(wrong[1] - wrong[0], resamples)),
-        }
+    pair = (ours.scored, plain.scored)
+    return {
+        name: _margins(pair, holds(corpus)[rows] & (y == label), label, outlets, seed)
+        for name, label, holds in sides
+    }
+
+
+def _margins(
+    pair: tuple[Scored, Scored], inside: Bools, label: int, outlets: npt.NDArray[Any], seed: int
+) -> dict[str, Any]:
+    """The second model's errors less the first one's on a slice, and the same of the areas."""
+    from framelens_train.evaluate import bootstrap
+
+    if not inside.any():
+        return {"n": 0}
+    y, fold = pair[0].y, pair[0].fold
+    wrong = [(called_as_many(each) != (y == 1))[inside].astype(np.float64) for each in pair]
+    resamples = bootstrap.resample(y[inside], outlets[inside], seed=seed)
+    pool = inside | (y == 1 - label)
+    both = bootstrap.resample(y[pool], outlets[pool], seed=seed)
+    areas = [fold_auc(y[pool], each.score[pool], fold[pool]) for each in pair]
+    figures: dict[str, Any] = {
+        "n": int(inside.sum()),
+        "errors": [float(each.mean()) for each in wrong],
+        "margin": float((wrong[1] - wrong[0]).mean()),
+        "ci95": bootstrap.interval(bootstrap.mean_draws(wrong[1] - wrong[0], resamples)),
+        "roc_auc": areas,
+    }
+    if areas[0] is not None and areas[1] is not None:
+        draws = [bootstrap.fold_auc_draws(y[pool], each.score[pool], fold[pool], both) for each in pair]
+        figures["roc_auc_margin"] = areas[0] - areas[1]
+        figures["roc_auc_ci95"] = bootstrap.interval(draws[0] - draws[1])
     return figures
+
+
+def called_as_many(scored: Scored) -> Bools:
+    """The articles with the highest margins of each fold, as many as it has state articles; bool, shape
+    (n,).
+    """
+    called = np.zeros(len(scored.y), dtype=np.bool_)
+    for k in np.unique(scored.fold):
+        inside = np.flatnonzero(scored.fold == k)
+        state = int((scored.y[inside] == 1).sum())
+        called[inside[np.argsort(-scored.score[inside], kind="stable")[:state]]] = True
+    return called

@@ -11,7 +11,7 @@ from typing import Any
 
 from framelens.errors import UserError
 from framelens_train.evaluate import plots
-from framelens_train.evaluate.plots import PROTOCOL_TITLES
+from framelens_train.evaluate.plots import PROTOCOL_TITLES, protocol_title
 from framelens_train.evaluate.table import HEADLINE, interval, number
 
 
@@ -116,7 +116,7 @@ def _protocols(figures: Mapping[str, Any]) -> str:
         "answered at 5 % errors", "at 10 %",
     )  # fmt: skip
     rows = [
-        (_protocol_cells(PROTOCOL_TITLES.get(name, name), row), "headline" if name == HEADLINE else "")
+        (_protocol_cells(protocol_title(name, row), row), "headline" if name == HEADLINE else "")
         for name, row in figures["protocols"].items()
     ]
     for row in figures["baselines"].values():
@@ -237,28 +237,41 @@ def _probes(figures: Mapping[str, Any]) -> str:
             )
             rows.append((cells, ""))
     parts = [_table(head, rows), *(f'<p class="note">{escape(note)}</p>' for note in notes)]
-    versus = [
-        ((name.replace("_", " "), f"{row['n']:,}", *(number(v) for v in (*row["errors"], *row["roc_auc"])),
-          f"{row['margin']:+.2f} ({interval(row['ci95'])})"), "")
-        for name, row in figures.get("voice_and_quotation", {}).items() if row["n"]
-    ]  # fmt: skip
-    if versus:
-        parts.append(
-            "<p>Keeping the reporter's voice and quoted words apart, against a plain bag of words that "
-            "calls as many "
-            "articles state:</p>"
-        )
-        columns = (
-            "slice",
-            "n",
-            "wrong, ours",
-            "wrong, plain",
-            "ROC AUC, ours",
-            "plain",
-            "margin (95 % interval)",
-        )
-        parts.append(_table(columns, versus))
-    return "".join(parts)
+    return "".join(parts) + _versus(figures.get("voice_and_quotation", {}))
+
+
+def _versus(rows: Mapping[str, Any]) -> str:
+    head = (
+        "slice", "n", "wrong, ours", "plain", "margin (95 % interval)", "ROC AUC, ours", "plain",
+        "margin (95 % interval)",
+    )  # fmt: skip
+    lines = []
+    for name, row in rows.items():
+        if row["n"]:
+            errors, areas = row["errors"], row["roc_auc"]
+            cells = (
+                name.replace("_", " "),
+                f"{row['n']:,}",
+                number(errors[0]),
+                number(errors[1]),
+                _signed(row["margin"], row["ci95"]),
+                number(areas[0]),
+                number(areas[1]),
+                _signed(row.get("roc_auc_margin"), row.get("roc_auc_ci95")),
+            )
+            lines.append((cells, ""))
+    if not lines:
+        return ""
+    text = (
+        "Keeping the reporter's voice and quoted words apart, against a plain bag of words. Both call "
+        "as many articles "
+        "state as there are; a positive margin speaks for keeping them apart."
+    )
+    return f"<p>{escape(text)}</p>{_table(head, lines)}"
+
+
+def _signed(value: float | None, bounds: list[float] | None) -> str:
+    return "-" if value is None or bounds is None else f"{value:+.3f} ({bounds[0]:+.3f} to {bounds[1]:+.3f})"
 
 
 def _worst(figures: Mapping[str, Any]) -> str:

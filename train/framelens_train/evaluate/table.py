@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from framelens_train.evaluate.plots import PROTOCOL_TITLES
+from framelens_train.evaluate.plots import protocol_title
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -51,7 +51,7 @@ def _protocols(figures: dict[str, Any]) -> Table:
     for name, row in figures["protocols"].items():
         worst = row.get("worst_state_owner")
         table.add_row(
-            PROTOCOL_TITLES.get(name, name),
+            protocol_title(name, row),
             f"{row['n']:,}",
             number(row["macro_f1"]),
             interval(row["ci95"]),
