@@ -94,7 +94,8 @@ def read_articles(
             rejects.append(Reject(path.name, number, str(row.get("id") or ""), str(bad)))
     if not rows:
         raise UserError(f"{path}: no usable article in it; give rows with the columns {', '.join(REQUIRED)}")
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    strings = [name for name in COLUMNS if name not in ("row", "truncated", "unpunctuated", "partisan")]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(dict.fromkeys(strings, "str"))
 
 
 def _check_columns(path: Path, row: Row) -> None:
