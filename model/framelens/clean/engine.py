@@ -15,10 +15,11 @@ A rule belongs to one of six places, in the order in which they run:
 ``mask``
     As ``anywhere``, but what it takes out does not split what the rules of ``head`` and ``tail`` look at.
 
-Rules of all places but ``head`` and ``tail`` have literals, one of which must occur before a regular expression is tried.
-One pass finds all literals; it is quick because they begin with characters that are rare in prose (a
-literal need not begin where the pattern does). The rules of a ``head`` and of a ``tail`` are one
-alternation each, tried at a few positions; where two match, the one that stands first in the file wins.
+Rules of all places but ``head`` and ``tail`` have literals, one of which must occur before a regular
+expression is tried. One pass finds all literals; it is quick because they begin with characters that are
+rare in prose (a literal need not begin where the pattern does). The rules of a ``head`` and of a ``tail``
+are one alternation each, tried at a few positions; where two match, the one that stands first in the file
+wins.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The words the featuriser knows by name: common words, and the categories of the lexicon.
 
-`data/common_words.txt` and `data/lexicon.toml` are the sources, for people; `data/words.tsv` is both in one table,
-for machines: a word and the bit mask of its categories (bit i is category i of `CATEGORIES`). It is written by
-``python -m framelens.features.lexicon`` and a test holds it to its sources.
+`data/common_words.txt` and `data/lexicon.toml` are the sources, for people; `data/words.tsv` is both in one
+table, for machines: a word and the bit mask of its categories (bit i is category i of `CATEGORIES`). It is
+written by ``python -m framelens.features.lexicon`` and a test holds it to its sources.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def leanings() -> dict[str, int]:
     """Which side a category is expected on before anything is learned: 1 state, -1 independent, 0 neither.
 
     Written by hand from what is known of state-controlled media: they acclaim, report progress, protocol and
-    cooperation, relay officials, exhort and invoke sovereignty; independent ones allege, criticise, doubt, name their
-    sources and tell of persons.
+    cooperation, relay officials, exhort and invoke sovereignty; independent ones allege, criticise, doubt,
+    name their sources and tell of persons.
     """
     signs = {"state": 1, "independent": -1}
     return {name: signs.get(category.get("leans", ""), 0) for name, category in _sources().items()}
