@@ -187,7 +187,7 @@ def _write_parquet(path: Path, table: pa.Table, split_bytes: tuple[str, ...] = (
         table,
         path,
         compression="zstd",
-        compression_level=19,
+        compression_level=15,
         use_dictionary=False if split_bytes else dictionary,
         column_encoding=dict.fromkeys(split_bytes, "BYTE_STREAM_SPLIT") or None,
         write_statistics=False,
