@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from framelens.features.batch import FeatureBatch
 from framelens.features.reference import MEASURES
 from framelens.features.vocabulary import Vocabulary
 from framelens_train.corpus.dataset import Corpus
+from framelens_train.training import Settings, Trained, train
 
 WORDS = ("the", "said", "stressed", "whether", "sovereignty", "concerns", "rain", "goal", "price", "he")
 TERMS = (*WORDS, *(f"{a} {b}" for a in WORDS[:6] for b in WORDS[:6] if a != b), "the said stressed")
@@ -68,3 +71,31 @@ def make_corpus() -> Callable[..., Corpus]:
 @pytest.fixture
 def corpus() -> Corpus:
     return invented_corpus()
+
+
+@dataclass(frozen=True)
+class FinishedTraining:
+    """A quick training on the invented corpus, in a folder of its own."""
+
+    folder: Path
+    corpus: Corpus
+    result: Trained
+
+
+@pytest.fixture(scope="session")
+def training_on_disk(tmp_path_factory: pytest.TempPathFactory) -> FinishedTraining:
+    folder = tmp_path_factory.mktemp("training")
+    corpus = invented_corpus()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        names = ("logistic", "complement_nb", "majority")
+        return FinishedTraining(folder, corpus, train(corpus, Settings(candidates=names, quick=True, jobs=1)))
+
+
+@pytest.fixture
+def finished(training_on_disk: FinishedTraining, monkeypatch: pytest.MonkeyPatch) -> FinishedTraining:
+    """As `training_on_disk`, with the test in its folder."""
+    monkeypatch.chdir(training_on_disk.folder)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return training_on_disk

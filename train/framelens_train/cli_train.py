@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -143,7 +142,7 @@ def read_runs(experiment: str | None = None, *, every: bool = False) -> list[dic
 
 def _run_row(child: Any, parent: Any) -> dict[str, Any]:
     metrics = child.data.metrics
-    figures = ("macro_f1", "roc_auc", "roc_auc_within_folds", "ece", "brier")
+    figures = ("macro_f1", "roc_auc", "roc_auc_pooled", "ece", "brier")
     protocols = ("random", "outlet_disjoint", "owner_disjoint", "owner_disjoint_nested", "temporal")
     return {
         "training": parent.run_id,
@@ -173,7 +172,7 @@ def _leaderboard(rows: list[dict[str, Any]]) -> Table:
 
     table = Table(title="macro-F1 and ROC AUC: a random split beside owners never seen", title_justify="left")
     table.add_column("candidate")
-    headings = ("random F1", "AUC", "unseen owners F1", "AUC", "AUC within", "nested F1", "fit s")
+    headings = ("random F1", "AUC", "unseen owners F1", "AUC", "nested F1", "AUC", "fit s")
     for heading in headings:
         table.add_column(heading, justify="right")
     if any(row["training"] for row in rows):
@@ -188,8 +187,8 @@ def _leaderboard(rows: list[dict[str, Any]]) -> Table:
             _number(random.get("roc_auc")),
             _number(owners.get("macro_f1")),
             _number(owners.get("roc_auc")),
-            _number(owners.get("roc_auc_within_folds")),
             _number(nested.get("macro_f1")),
+            _number(nested.get("roc_auc")),
             f"{row['seconds']:.0f}" if row.get("seconds") is not None else "",
         ]
         training = [row["training"][:8]] if row["training"] else []
@@ -221,8 +220,8 @@ def _interruptible(consequence: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        click.echo(f"interrupted: {consequence}", err=True)
-        sys.exit(INTERRUPTED)
+        click.echo(f"framelens: interrupted; {consequence}", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
 
 
 @contextmanager

@@ -5,7 +5,7 @@ Per-owner bars, the confusion and the reliability diagram are those of the evalu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,51 +46,71 @@ _LINES = {
     "temporal": ("--", UNSURE),
 }
 
-Scored = Mapping[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]]
-"""By protocol: labels and probabilities of its test articles."""
+Scored = Mapping[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.int64]]]
+"""By protocol: labels, margins and folds of its test articles."""
+Curve = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], float]
+_GRID = np.linspace(0, 1, 201)
 
 
 def roc_figure(scored: Scored) -> Figure:
-    """True against false state calls of every protocol, with the area under each curve."""
+    """True against false state calls of every protocol: the mean over its folds."""
     from sklearn.metrics import roc_auc_score, roc_curve
+
+    def curve(y: npt.NDArray[np.int64], score: npt.NDArray[np.float64]) -> Curve:
+        false, true, _ = roc_curve(y, score)
+        return false, true, float(roc_auc_score(y, score))
 
     figure, axes = _canvas(5.2, 4.8)
     axes.plot([0, 1], [0, 1], color=UNSURE, linewidth=0.8)
-    for name, y, p in _both_labels(scored):
-        false, true, _ = roc_curve(y, p)
-        style, colour = _LINES.get(name, ("-", INK))
-        title = f"{PROTOCOL_TITLES.get(name, name)}: {roc_auc_score(y, p):.2f}"
-        axes.plot(false, true, style, color=colour, label=title)
+    _draw(axes, scored, curve, start=0.0)
     axes.set(
         xlim=(0, 1),
         ylim=(0, 1.01),
         xlabel="share of independent articles called state",
         ylabel="share of state articles called state",
     )
-    axes.legend(frameon=False, loc="lower right", title="area under the curve")
+    axes.legend(frameon=False, loc="lower right", title="area under the curve, mean of folds")
     return figure
 
 
 def precision_recall_figure(scored: Scored) -> Figure:
-    """Precision against recall of the state label, with the average precision of each protocol."""
+    """Precision against recall of the state label: the mean over the folds of every protocol."""
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
+    def curve(y: npt.NDArray[np.int64], score: npt.NDArray[np.float64]) -> Curve:
+        precision, recall, _ = precision_recall_curve(y, score)
+        return recall[::-1], precision[::-1], float(average_precision_score(y, score))
+
     figure, axes = _canvas(5.2, 4.8)
-    for name, y, p in _both_labels(scored):
-        precision, recall, _ = precision_recall_curve(y, p)
-        style, colour = _LINES.get(name, ("-", INK))
-        title = (
-            f"{PROTOCOL_TITLES.get(name, name)}: {average_precision_score(y, p):.2f}, of {y.mean():.2f} state"
-        )
-        axes.plot(recall, precision, style, color=colour, label=title)
+    _draw(axes, scored, curve)
     axes.set(
         xlim=(0, 1),
         ylim=(0, 1.01),
         xlabel="share of state articles found (recall)",
         ylabel="share of state calls that are right (precision)",
     )
-    axes.legend(frameon=False, loc="lower left", title="average precision")
+    axes.legend(frameon=False, loc="lower left", title="average precision, mean of folds")
     return figure
+
+
+def _draw(
+    axes: Axes,
+    scored: Scored,
+    curve: Callable[[npt.NDArray[np.int64], npt.NDArray[np.float64]], Curve],
+    start: float | None = None,
+) -> None:
+    """The mean curve of each protocol over its folds of both labels, with the mean of their areas."""
+    for name, (y, score, fold) in scored.items():
+        inside = [fold == k for k in np.unique(fold)]
+        found = [curve(y[rows], score[rows]) for rows in inside if len(np.unique(y[rows])) == 2]
+        if not found:
+            continue
+        mean = np.mean([np.interp(_GRID, x, height) for x, height, _ in found], axis=0)
+        if start is not None:
+            mean[0] = start
+        style, colour = _LINES.get(name, ("-", INK))
+        area = float(np.mean([area for _, _, area in found]))
+        axes.plot(_GRID, mean, style, color=colour, label=f"{PROTOCOL_TITLES.get(name, name)}: {area:.2f}")
 
 
 def terms_figure(model: LinearModel, *, shown: int = TERMS_SHOWN) -> Figure:
@@ -134,10 +154,6 @@ def top_terms(model: LinearModel, *, shown: int = TERMS_SHOWN) -> dict[str, list
         side: [(name(int(c)), float(pull[c])) for c in columns if pull[c] * positive[side] > 0]
         for side, columns in sides.items()
     }
-
-
-def _both_labels(scored: Scored) -> list[tuple[str, npt.NDArray[np.int64], npt.NDArray[np.float64]]]:
-    return [(name, y, p) for name, (y, p) in scored.items() if len(np.unique(y)) == 2]
 
 
 def _canvas(width: float, height: float, *, columns: int = 1) -> tuple[Figure, Any]:

@@ -68,6 +68,7 @@ class Journal:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         with self._open() as db:
+            db.execute("PRAGMA journal_mode=WAL")  # several processes write; nobody waits for a reader
             columns = "key TEXT PRIMARY KEY, scores BLOB, seconds REAL, warning TEXT"
             db.execute(f"CREATE TABLE IF NOT EXISTS fits ({columns})")
 
@@ -92,7 +93,8 @@ class Journal:
 
     def remove(self) -> None:
         """Delete the file: the run is complete."""
-        self.path.unlink(missing_ok=True)
+        for suffix in ("", "-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from framelens_train.candidates import CANDIDATES, Recipe
 from framelens_train.evaluate.calibrate import fit_calibration, pool
-from framelens_train.evaluate.metrics import expected_calibration_error, macro_f1, roc_auc
+from framelens_train.evaluate.metrics import expected_calibration_error, fold_auc, macro_f1, roc_auc
 from framelens_train.search import Request, Result, Scores, request_key
 from framelens_train.splits import Fold, Rows, Split
 
@@ -58,14 +58,11 @@ class Outcome:
     names: tuple[str, ...]
 
     def figures(self) -> dict[str, float]:
-        """Figures over all folds together; what one class alone does not allow is missing."""
-        inside = [self.fold == k for k in range(len(self.names))]
-        each = [roc_auc(self.y[rows], self.score[rows]) for rows in inside]
-        known = [value for value in each if value is not None]
+        """Figures of the whole protocol, ROC AUC as the mean over folds; undefined ones are missing."""
         figures = {
             "macro_f1": macro_f1(self.y, self.p >= 0.5),
-            "roc_auc": roc_auc(self.y, self.p),
-            "roc_auc_within_folds": float(np.mean(known)) if known else None,
+            "roc_auc": fold_auc(self.y, self.score, self.fold),
+            "roc_auc_pooled": roc_auc(self.y, self.p),
             "ece": expected_calibration_error(self.y, self.p),
             "brier": float(np.mean((self.p - self.y) ** 2)),
             "n": float(len(self.y)),

@@ -93,7 +93,8 @@ def open_store(*, create: bool = False) -> Iterator[MlflowClient]:
         try:
             for name in _LOGGERS:
                 logging.getLogger(name).setLevel(logging.ERROR)
-            mlflow.set_tracking_uri(uri)
+            # absolute: MLflow keeps connections by URI, whatever the working directory is by then
+            mlflow.set_tracking_uri(f"sqlite:///{local.resolve().as_posix()}" if local else uri)
             yield mlflow.MlflowClient()
         except mlflow.exceptions.MlflowException as error:
             first = str(error).splitlines()[0][:300]

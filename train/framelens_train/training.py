@@ -126,12 +126,12 @@ def train(corpus: Corpus, settings: Settings, progress: Progress | None = None) 
     if settings.quick:
         splits = {name: splits[name] for name in (CONTRAST, HEADLINE) if name in splits}
     recipes = candidates.recipes(settings.candidates, quick=settings.quick)
-    journal = Journal(track.STORE / "search" / f"{search_key(corpus, settings)}.sqlite")
     with threadpool_limits(limits=1), track.open_store(create=True) as client:
         experiment = track.experiment_id(client, settings.experiment)
         name = f"{corpus.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
         with track.start_run(client, experiment, name) as run:
             _log_setup(run, corpus, settings, recipes, splits, unavailable)
+            journal = Journal(track.STORE / "search" / f"{search_key(corpus, settings)}.sqlite")
             fit = partial(run_fits, corpus, journal=journal, jobs=settings.jobs, seed=settings.seed)
             choosing = partial(fit, progress=partial(tell, "choosing"))
             selection = select(corpus, recipes, splits, choosing, nested=not settings.quick)
@@ -141,7 +141,7 @@ def train(corpus: Corpus, settings: Settings, progress: Progress | None = None) 
             measuring = partial(fit, progress=partial(tell, "measuring the winner"))
             results, refit = measure(corpus, selection.winner.recipe, splits, measuring, seed=settings.seed)
             trained = _log_winner(run, corpus, settings, selection, results, refit, leaderboard, unavailable)
-    journal.remove()
+            journal.remove()
     return trained
 
 
@@ -325,7 +325,7 @@ def _log_figures(
 ) -> None:
     from framelens_train.pipeline import to_linear_model
 
-    scored = {name: (result.scored.y, result.scored.p) for name, result in results.items()}
+    scored = {name: (r.scored.y, r.scored.score, r.scored.fold) for name, r in results.items()}
     rows: dict[str, Sequence[dict[str, float]]] = {n: reliability_rows(r.scored) for n, r in results.items()}
     drawings = {
         "roc": figures.roc_figure(scored),
