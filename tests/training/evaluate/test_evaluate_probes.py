@@ -166,7 +166,10 @@ def test_baselines_that_know_nothing_are_a_coin(corpus: Corpus) -> None:
     splits, _ = protocols.available_splits(corpus)
     wanted = {"owner_disjoint": splits["owner_disjoint"]}
     for name in ("majority", "names", "dialect_length"):
-        result = protocols.run_protocols(baselines.BASELINES[name][1], corpus, wanted)["owner_disjoint"]
+        baseline = baselines.BASELINES[name]
+        assert baseline.columns is not None
+        view = baselines.column_view(corpus, baseline.columns)
+        result = protocols.run_protocols(baseline.fitter, view, wanted)["owner_disjoint"]
         y, p = result.scored.y, result.scored.p
         if name == "majority":
             assert (result.scored.found == False).all()  # noqa: E712

@@ -4,6 +4,7 @@ words.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,9 @@ from framelens_train.evaluate.metrics import Floats, Ints
 if TYPE_CHECKING:
     from framelens.features.vocabulary import Vocabulary
     from framelens_train.corpus.dataset import Corpus
+
+Columns = Callable[[Any, "Vocabulary"], Floats]
+"""Takes `Corpus.X` and the vocabulary; returns float64, shape (n, k)."""
 
 _SPELLINGS = """
 colour/color colours/colors favour/favor honour/honor honourable/honorable labour/labor neighbour/neighbor
@@ -53,15 +57,7 @@ class Majority:
 
 @dataclass(frozen=True)
 class FewColumns:
-    """Standardised logistic regression on a handful of columns computed from counts.
-
-    Attributes
-    ----------
-    columns
-        Takes rows of `Corpus.X` and the vocabulary; returns float64, shape (n, k).
-    """
-
-    columns: Callable[[Any, Vocabulary], Floats]
+    """Standardised logistic regression on a corpus of a few dense columns; see `column_view`."""
 
     def fit(self, corpus: Corpus, rows: Ints, *, seed: int = 0) -> Scorer:
         """Fit with the weights every recipe has."""
@@ -69,30 +65,38 @@ class FewColumns:
 
         from framelens_train.weighting import sample_weights
 
-        values = self.columns(corpus.X[rows], corpus.vocabulary)
+        values = corpus.X[rows]
         mean, scale = values.mean(axis=0), values.std(axis=0)
         scale = np.where(scale > 1e-9, scale, 1.0)
-        weights = sample_weights(corpus.articles, rows)
         fitted = LogisticRegression(C=1.0, max_iter=500).fit(
-            (values - mean) / scale, corpus.y[rows], sample_weight=weights
+            (values - mean) / scale, corpus.y[rows], sample_weight=sample_weights(corpus.articles, rows)
         )
         coefficients = np.asarray(fitted.coef_[0], dtype=np.float64) / scale
-        intercept = float(fitted.intercept_[0] - mean @ coefficients)
-        return FewColumnsScorer(self.columns, corpus.vocabulary, coefficients, intercept)
+        return FewColumnsScorer(coefficients, float(fitted.intercept_[0] - mean @ coefficients))
 
 
 @dataclass(frozen=True)
 class FewColumnsScorer:
     """`FewColumns`, fitted."""
 
-    columns: Callable[[Any, Vocabulary], Floats]
-    vocabulary: Vocabulary
     coefficients: Floats
     intercept: float
 
     def decision_function(self, X: Any) -> npt.NDArray[np.float64]:
         """Margin of each row."""
-        return np.asarray(self.columns(X, self.vocabulary) @ self.coefficients + self.intercept)
+        return np.asarray(X @ self.coefficients + self.intercept)
+
+
+def column_view(corpus: Corpus, columns: Columns) -> Corpus:
+    """The same articles with a few dense columns, float64, in place of their counts."""
+    view = dataclasses.replace(corpus)
+    view.X = columns(corpus.X, corpus.vocabulary)
+    return view
+
+
+def no_columns(X: Any, vocabulary: Vocabulary) -> Floats:
+    """Nothing to look at."""
+    return np.zeros((X.shape[0], 1))
 
 
 def name_mentions(X: Any, vocabulary: Vocabulary) -> Floats:
@@ -198,10 +202,29 @@ def has_no_punctuation(term: str) -> bool:
     return all(token[0] == "<" or token.isalpha() for token in term.split(" "))
 
 
-BASELINES: dict[str, tuple[str, Fitter]] = {
-    "majority": ("always the more frequent label", Majority()),
-    "names": ("share of names alone", FewColumns(name_mentions)),
-    "dialect_length": ("dialect and length alone", FewColumns(dialect_and_length)),
-    "bag_of_words": ("plain bag of words, logistic regression", BagOfWords()),
+@dataclass(frozen=True)
+class Baseline:
+    """One baseline.
+
+    Attributes
+    ----------
+    title
+        For people.
+    fitter
+        What is trained.
+    columns
+        What it looks at in place of the counts, if anything.
+    """
+
+    title: str
+    fitter: Fitter
+    columns: Columns | None = None
+
+
+BASELINES: dict[str, Baseline] = {
+    "majority": Baseline("always the more frequent label", Majority(), no_columns),
+    "names": Baseline("share of names alone", FewColumns(), name_mentions),
+    "dialect_length": Baseline("dialect and length alone", FewColumns(), dialect_and_length),
+    "bag_of_words": Baseline("plain bag of words, logistic regression", BagOfWords()),
 }
-"""Name to (title, fitter)."""
+"""By name, as in the JSON."""

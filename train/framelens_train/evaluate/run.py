@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from framelens_train.evaluate import slices, summary
-from framelens_train.evaluate.baselines import BASELINES
+from framelens_train.evaluate.baselines import BASELINES, column_view
 from framelens_train.evaluate.fitting import Fitter, Job, RecipeFitter, run_jobs
 from framelens_train.evaluate.metrics import reliability
 from framelens_train.evaluate.probes import probe_figures, voice_and_quotation
@@ -120,11 +120,11 @@ def _baselines(
     """
     table: dict[str, Any] = {}
     plain: ProtocolResult | None = None
-    for name, (title, fitter) in BASELINES.items():
-        heavy = name == "bag_of_words"  # cheap ones are not worth a pool of processes
+    for name, baseline in BASELINES.items():
+        heavy = baseline.columns is None  # the others are not worth a pool of processes
         results = run_protocols(
-            fitter,
-            corpus,
+            baseline.fitter,
+            corpus if baseline.columns is None else column_view(corpus, baseline.columns),
             {key: splits[key] for key in (HEADLINE, "random") if key in splits},
             seed=seed,
             jobs=jobs if heavy else 1,
@@ -134,7 +134,7 @@ def _baselines(
             key: summary.protocol_figures(corpus.articles, result.scored, draws=200, seed=seed)
             for key, result in results.items()
         }
-        table[name] = {"title": title} | figures
+        table[name] = {"title": baseline.title} | figures
         if heavy:
             plain = results[HEADLINE]
     assert plain is not None
