@@ -39,12 +39,9 @@ ALIAS = "champion"
 MODEL, PIPELINE = "model", "pipeline"
 """Names of the two logged models: the runtime's flavour, and the fitted scikit-learn pipeline."""
 
-TRUSTED_TYPES = [
-    "framelens_train.pipeline.FieldTfidf",
-    "sklearn.linear_model._stochastic_gradient.SGDClassifier",
-    "sklearn.linear_model._sgd_fast.Log",
-    "sklearn.linear_model._sgd_fast.ModifiedHuber",
-]
+TRUSTED = ("framelens_train.", "sklearn.")
+"""Packages whose classes a logged pipeline may hold; MLflow keeps the classes' names with the model."""
+
 _LOGGERS = ("mlflow", "alembic", "sqlalchemy")
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -289,10 +286,29 @@ def log_models(run: TrackedRun, folder: Path, pipeline: Pipeline) -> str:
             pipeline,
             name=PIPELINE,
             serialization_format="skops",
-            skops_trusted_types=TRUSTED_TYPES,
+            skops_trusted_types=trusted_types(pipeline),
             pip_requirements=[framelens, f"scikit-learn=={versions()['scikit-learn']}", "skops"],
         )
     return str(flavour.model_uri)
+
+
+def trusted_types(pipeline: Pipeline) -> list[str]:
+    """Classes in a fitted pipeline that skops has to be told to trust.
+
+    Raises
+    ------
+    TypeError
+        When one is neither ours nor scikit-learn's.
+    """
+    import skops.io
+
+    found = sorted(skops.io.get_untrusted_types(data=skops.io.dumps(pipeline)))
+    foreign = [name for name in found if not name.startswith(TRUSTED)]
+    if foreign:
+        raise TypeError(
+            f"a pipeline may hold classes of {' and '.join(TRUSTED)}; this one holds {foreign[0]}"
+        )
+    return found
 
 
 def register(client: MlflowClient, model_uri: str, run_id: str, tags: Mapping[str, str]) -> str:
