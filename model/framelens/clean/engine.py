@@ -35,9 +35,6 @@ HEAD_ROUNDS = 4
 HEAD_WINDOW = 600
 """Characters behind the start of a paragraph that a ``head`` rule may look at."""
 
-NEAR = 450
-"""How far before its literal a match of an ``anywhere`` rule may begin."""
-
 TAIL_ROUNDS = 8
 TAIL_LINES = 3
 TAIL_LINE_LENGTH = 900
@@ -135,7 +132,7 @@ def _matches(text: str, rule: Rule, positions: list[int]) -> Iterator[Removal]:
     """
     done = 0
     for position in positions:
-        begin = max(done, position - NEAR, text.rfind("\n", done, position) + 1)
+        begin = max(done, position - rule.near, text.rfind("\n", done, position) + 1)
         match = rule.pattern.search(text, begin, position + rule.reach)
         while match is not None and match.start() <= position + 1:
             if match.end() > match.start():

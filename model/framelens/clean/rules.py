@@ -11,8 +11,10 @@ from typing import Any
 
 PLACES = ("anywhere", "sentence", "line", "head", "tail", "mask")
 
+NEAR = 450
 REACH = 600
-"""How far behind its literal a match of an ``anywhere`` rule may end, unless the rule says otherwise."""
+"""How far before its literal a match of an ``anywhere`` rule may begin, and how far behind it end, unless
+the rule says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,9 @@ class Rule:
         Regular expression; ``head`` and ``tail`` rules have no groups of their own.
     literals
         For ``anywhere``, ``sentence`` and ``line``: the pattern is tried only where one of these occurs.
-    reach
-        For ``anywhere``: how many characters behind a literal the match may end.
+    near, reach
+        For ``anywhere`` and ``mask``: how many characters before a literal the match may begin, and behind
+        it end.
     example, leaves
         An invented text and what `clean` leaves of it.
     why
@@ -41,6 +44,7 @@ class Rule:
     where: str
     pattern: re.Pattern[str]
     literals: tuple[str, ...]
+    near: int
     reach: int
     example: str
     leaves: str
@@ -127,8 +131,8 @@ def _parse_rule(entry: dict[str, Any], parts: dict[str, str]) -> Rule:
         raise ValueError(f"rules.toml, rule {name!r}: a {where} rule has neither groups nor literals")
     if where not in ("head", "tail") and not literals:
         raise ValueError(f"rules.toml, rule {name!r}: a rule for {where!r} needs literals")
-    reach = entry.get("reach", REACH)
-    return Rule(name, where, compiled, literals, reach, entry["example"], entry["leaves"], entry["why"])
+    near, reach = entry.get("near", NEAR), entry.get("reach", REACH)
+    return Rule(name, where, compiled, literals, near, reach, entry["example"], entry["leaves"], entry["why"])
 
 
 def _alternation(rules: list[Rule], frame: str) -> re.Pattern[str]:
