@@ -19,7 +19,7 @@ from framelens.features.vocabulary import Vocabulary
 from framelens_train.corpus import storage
 from framelens_train.corpus.articles import COLUMNS, Reject, read_articles, text_sha256
 from framelens_train.corpus.clusters import cluster_near_duplicates
-from framelens_train.corpus.derive import describe
+from framelens_train.corpus.derive import EDGE, describe
 from framelens_train.corpus.outlets import SEED_OUTLET
 from framelens_train.corpus.recount import by_frequency
 from framelens_train.corpus.sampling import SEED_ID, choose
@@ -111,14 +111,15 @@ def build_corpus(
     texts, use = _clean_all(articles, options.titles, jobs)
     articles["clean"] = texts
     result = BuildResult({}, rejects, use, _characters(articles))
+    articles["sha256"] = [text_sha256(text) for text in articles["text"]]
+    articles["text"] = articles["text"].str[:EDGE] + articles["text"].str[-EDGE:]  # the flags need no more
     articles = _drop(articles, articles["clean"].map(_unfit), raw.name, rejects)
     progress("looking for near-duplicates")
-    articles["cluster"] = cluster_near_duplicates(articles["clean"].tolist())
+    articles["cluster"] = cluster_near_duplicates(articles["clean"])
     articles = _choose(articles, options.seed, raw.name, rejects)
     progress(f"counting terms in {len(articles):,} articles")
     batch, vocabulary = _count(articles, options)
     described, outlets = describe(articles, batch)
-    described["sha256"] = [text_sha256(text) for text in described["text"]]
     progress(f"writing {out.name}")
     result.manifest = storage.write_seeds(
         out,
@@ -241,7 +242,7 @@ def _count(articles: pd.DataFrame, options: BuildOptions) -> tuple[FeatureBatch,
 
     from framelens.features.discover import discover_terms
 
-    texts = pa.array(articles["clean"].tolist(), type=pa.large_string())
+    texts = pa.array(articles["clean"], type=pa.large_string())
     groups = articles["outlet"].astype("category").cat.codes.to_numpy()
     vocabulary = discover_terms(
         texts,

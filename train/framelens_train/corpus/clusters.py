@@ -8,10 +8,14 @@ datasketch's.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SHINGLE_WORDS = 4
 PERMUTATIONS = 96
@@ -25,16 +29,14 @@ THRESHOLD = 0.5
 _SEED = 20220307
 
 
-def cluster_near_duplicates(texts: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Number of the cluster of each text; int64, shape (n,), 0 for the first, growing in the order of the
-    texts.
-    """
+def cluster_near_duplicates(texts: Sequence[str] | pd.Series[str]) -> npt.NDArray[np.int64]:
+    """Cluster of each text; int64, shape (n,): 0 is that of the first, a new one gets the next number."""
     if not len(texts):
         return np.zeros(0, dtype=np.int64)
     return _join_near(signatures(texts))
 
 
-def signatures(texts: Sequence[str]) -> npt.NDArray[np.uint32]:
+def signatures(texts: Sequence[str] | pd.Series[str]) -> npt.NDArray[np.uint32]:
     """MinHash signatures; uint32, shape (n, PERMUTATIONS).
 
     A word is a run of ASCII letters and bytes above 127, in lower case; a text shorter than a shingle is
@@ -43,8 +45,9 @@ def signatures(texts: Sequence[str]) -> npt.NDArray[np.uint32]:
     import pyarrow as pa
 
     array = pa.array(texts, type=pa.large_string())
+    array = pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array
     _, offsets, data = array.buffers()
-    starts = np.frombuffer(offsets, dtype=np.int64)[: len(array) + 1]
+    starts = np.frombuffer(offsets, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
     rng = np.random.default_rng(_SEED)
     factors = rng.integers(1, 2**63, PERMUTATIONS, dtype=np.uint64) | np.uint64(1)
     terms = rng.integers(0, 2**63, PERMUTATIONS, dtype=np.uint64)

@@ -12,6 +12,9 @@ from framelens_train.corpus.storage import FLAGS
 if TYPE_CHECKING:
     import pandas as pd
 
+EDGE = 160
+"""Characters at the start and at the end of a text in which an agency may be credited."""
+
 _OPINION = r"/(?:opinions?|comment(?:isfree|ary)?|editorials?|columns?|columnists?|op-?ed|blogs?)(?:[/-]|$)"
 _SPORT = (
     r"/(?:sports?|cricket|football|soccer|rugby|cultures?|arts?|entertainment|lifestyle|music|tv-and-radio|travel"
@@ -46,7 +49,7 @@ def add_flags(articles: pd.DataFrame) -> pd.DataFrame:
     """
     address = articles["address"].fillna("").str.lower()
     topic = articles["topic"].fillna("").str.lower().map(_TOPICS)
-    edges = articles["text"].str[:160] + "\n" + articles["text"].str[-60:]
+    edges = articles["text"].str[:EDGE] + "\n" + articles["text"].str[-EDGE:]
     derived = {
         "opinion": address.str.contains(_OPINION, regex=True) | (topic == "opinion"),
         "sport": address.str.contains(_SPORT, regex=True) | (topic == "sport"),
