@@ -7,8 +7,8 @@ datasketch's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
@@ -56,7 +56,16 @@ def signatures(texts: Sequence[str] | pd.Series[str]) -> npt.NDArray[np.uint32]:
     return out
 
 
-@numba.njit(cache=True, parallel=True)
+def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
+    njit: Any = numba.njit
+    try:
+        compiled: Callable[..., Any] = njit(cache=True, parallel=True)(function)
+    except RuntimeError:  # numba found no folder that it may write to
+        compiled = njit(parallel=True)(function)
+    return compiled
+
+
+@_compile
 def _signatures(data, starts, factors, terms):  # type: ignore[no-untyped-def] # pragma: no cover
     rows, width = len(starts) - 1, len(factors)
     out = np.full((rows, width), np.uint32(0xFFFFFFFF), dtype=np.uint32)
