@@ -184,6 +184,12 @@ def _complement_nb(*, seed: int, alpha: float) -> Any:
     return ComplementNB(alpha=alpha)
 
 
+def _owner_ensemble(*, seed: int, prior_weight: float, pooled_weight: float) -> Any:
+    from framelens_train.owner_ensemble import OwnerEnsemble
+
+    return OwnerEnsemble(prior_weight=prior_weight, pooled_weight=pooled_weight, random_state=seed)
+
+
 def _dummy(*, seed: int, strategy: str) -> Any:
     from sklearn.dummy import DummyClassifier
 
@@ -204,6 +210,7 @@ FEATURES: tuple[Settings, ...] = (
     TERMS,
 )
 """TF-IDF settings of the main candidate; the others try the first two of them."""
+LIGHT: tuple[Settings, ...] = ({**STYLED, "min_df": 0.003, "style_weight": 0.3},)
 FEW_FEATURES = (STYLED, WORDS)
 NOT_NEGATIVE = (TERMS, {**TERMS, "ngram_max": 1})
 """Without style: naive Bayes takes no negative features."""
@@ -223,6 +230,13 @@ CANDIDATES: dict[str, Candidate] = {
         Candidate("ridge", "ridge classifier", _ridge, {"alpha": (10.0, 30.0)}),
         Candidate(
             "complement_nb", "complement naive Bayes", _complement_nb, {"alpha": (1.0, 0.1)}, NOT_NEGATIVE
+        ),
+        Candidate(
+            "owner_ensemble",
+            "one logistic regression per state owner, averaged, with prior",
+            _owner_ensemble,
+            {"prior_weight": (0.5,), "pooled_weight": (0.5,)},
+            LIGHT,
         ),
         Candidate("majority", "always the majority", _dummy, _MAJORITY, DUMMY_FEATURES, dummy=True),
         Candidate("stratified", "a coin for each article", _dummy, _COIN, DUMMY_FEATURES, dummy=True),
@@ -261,7 +275,7 @@ def recipes(names: Sequence[str] | None = None, *, quick: bool = False) -> list[
         ]
         features = row.features or FEW_FEATURES
         if quick:
-            settings, features = settings[:1], tuple(f for f in features if f["ngram_max"] == 1)[:1]
+            settings, features = settings[:1], (min(features, key=lambda f: int(f["ngram_max"])),)
         weighting = "uniform" if row.dummy else "owner_sqrt"
         cells += [Recipe(row.name, f, s, weighting) for f in features for s in settings]
     return cells

@@ -1,0 +1,80 @@
+"""The ensemble keeps what owners share, drops what one owner has, and is what its parts add up to."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from framelens.features.lexicon import CATEGORIES, leanings
+from framelens.features.reference import MEASURES
+from framelens_train.owner_ensemble import OwnerEnsemble, prior_direction
+
+M = len(MEASURES)
+
+
+def invented(seed: int = 0) -> tuple[sp.csr_matrix, np.ndarray, np.ndarray]:
+    """Column 0: every state owner has it; 1: only the largest; 2: independents; then noise."""
+    rng = np.random.default_rng(seed)
+    owners = np.array(
+        ["state:AA"] * 300 + ["state:BB"] * 60 + ["state:CC"] * 60 + ["paper"] * 400, dtype=object
+    )
+    y = np.char.startswith(owners.astype(str), "state").astype(int)
+    terms = rng.random((len(y), 12)) * (rng.random((len(y), 12)) < 0.3)
+    terms[:, 0] += 0.6 * y
+    terms[:, 1] += 1.5 * (owners == "state:AA")
+    terms[:, 2] += 0.6 * (1 - y)
+    return sp.csr_matrix(np.hstack([terms, 0.1 * rng.normal(size=(len(y), M))])), y, owners
+
+
+def test_what_all_owners_share_outweighs_what_only_the_largest_has() -> None:
+    X, y, owners = invented()
+    plain = {"prior_weight": 0.0, "pooled_weight": 0.0, "overlap": False}
+    apart = OwnerEnsemble(**plain).fit(X, y, groups=owners).coef_[0]
+    together = OwnerEnsemble(**plain).fit(X, y).coef_[0]  # without groups all state articles are one owner
+    assert apart[0] / apart[1] > 1.5 * together[0] / together[1]
+    assert apart[2] < 0
+
+
+def test_scores_of_the_parts_add_up() -> None:
+    X, y, owners = invented()
+    weights = np.linspace(0.5, 1.5, len(y))
+
+    def spread(model: OwnerEnsemble) -> np.ndarray:
+        return model.fit(X, y, sample_weight=weights, groups=owners).coef_[0]
+
+    base = spread(OwnerEnsemble(prior_weight=0, pooled_weight=0))
+    prior = spread(OwnerEnsemble(prior_weight=0.7, pooled_weight=0)) - base
+    pooled = spread(OwnerEnsemble(prior_weight=0, pooled_weight=0.4)) - base
+    whole = OwnerEnsemble(prior_weight=0.7, pooled_weight=0.4).fit(X, y, sample_weight=weights, groups=owners)
+    np.testing.assert_allclose(whole.coef_[0], base + prior + pooled, atol=1e-12)
+    scores = X @ base
+    assert np.sqrt(
+        np.average((scores - np.average(scores, weights=weights)) ** 2, weights=weights)
+    ) == pytest.approx(1)
+    scores = X @ prior
+    assert np.std(scores) == pytest.approx(0.7, rel=0.1)
+    assert np.average(whole.decision_function(X), weights=weights) == pytest.approx(0, abs=1e-9)
+
+
+def test_prior_follows_the_lexicon_and_touches_nothing_else() -> None:
+    direction = prior_direction(7 + M)
+    assert not direction[:7].any()
+    column = {name: direction[7 + i] for i, name in enumerate(MEASURES)}
+    for category in CATEGORIES:
+        assert column[f"{category}_reporter"] == leanings()[category]
+        assert column[f"{category}_quoted"] == 0.5 * leanings()[category]
+    assert column["ceremony_reporter"] > 0 > column["sourcing_reporter"]
+    assert sum(value != 0 for value in column.values()) == 2 * sum(sign != 0 for sign in leanings().values())
+
+
+def test_same_seed_same_bits() -> None:
+    X, y, owners = invented()
+    one, other = (OwnerEnsemble(random_state=3).fit(X, y, groups=owners).coef_ for _ in range(2))
+    assert one.tobytes() == other.tobytes()
+
+
+def test_one_class_is_refused() -> None:
+    X, _, owners = invented()
+    with pytest.raises(ValueError, match="two classes"):
+        OwnerEnsemble().fit(X, np.zeros(X.shape[0]), groups=owners)

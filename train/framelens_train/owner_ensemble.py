@@ -1,0 +1,193 @@
+"""One linear model per state owner, averaged, and a prior from the lexicon: what holds best on new owners.
+
+A single classifier over all state owners may lean on whatever tells the largest of them apart: its country,
+its dialect, its collector. Here every state owner has a classifier of its own, state articles of that owner
+against all independent ones. Each is scaled to the same spread and they are averaged: what only one owner
+has keeps a small weight, what all have in common keeps its own. Three things are added to that average:
+
+* **Overlap weights** (Li, Morgan and Zaslavsky 2018): articles count more, the less their topic gives their
+  class away. The topic is what a few latent dimensions of the terms say, the propensity a logistic
+  regression on them.
+* **A prior**, a direction that no owner has taught: the lexicon's categories, each with the sign that was
+  written down before fitting (`framelens.features.lexicon.leanings`), in equal parts, quoted speech at
+  half.
+* **A pooled member** over all owners at once, less strongly regularised: what is known of the owners in the
+  corpus is used where their other outlets are scored.
+
+All are linear in the same features, and so is their sum. docs/experiments.md says what each of them brings.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.decomposition import TruncatedSVD
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+
+from framelens.features.lexicon import leanings
+from framelens.features.reference import MEASURES
+from framelens.features.tokens import Field
+
+Floats = npt.NDArray[np.float64]
+
+QUOTED_SHARE = 0.5
+"""Weight of a category in quoted speech against the same category in the reporter's voice, in the prior."""
+
+TOPICS = 30
+"""Latent dimensions that stand for the topic in the propensity."""
+
+OVERLAP_POWER = 0.5
+"""Exponent of the overlap weights: at 1 the few articles in the middle decide everything."""
+
+
+class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Average of one logistic regression per state owner, plus a prior direction and a pooled member.
+
+    Parameters
+    ----------
+    C
+        Inverse strength of the L2 penalty of each owner's member, as in scikit-learn.
+    prior_weight, pooled_weight
+        Spread of the prior's and of the pooled member's scores against that of the owners' average; 0 leaves
+        them out.
+    pooled_C
+        As `C`, for the pooled member.
+    overlap
+        Whether the owners' members use overlap weights.
+    random_state
+        Seed of the topics' decomposition.
+
+    Attributes
+    ----------
+    coef_
+        float64, shape (1, columns).
+    intercept_
+        float64, shape (1,): puts the weighted mean of the training scores at 0.
+    owners_
+        The state owners that have a member, sorted.
+    """
+
+    def __init__(
+        self,
+        C: float = 0.5,
+        prior_weight: float = 0.5,
+        pooled_weight: float = 0.5,
+        pooled_C: float = 10.0,
+        overlap: bool = True,
+        random_state: int | None = None,
+    ) -> None:
+        self.C = C
+        self.prior_weight = prior_weight
+        self.pooled_weight = pooled_weight
+        self.pooled_C = pooled_C
+        self.overlap = overlap
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: sp.csr_matrix,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        groups: npt.ArrayLike | None = None,
+    ) -> Self:
+        """Fit the members and add them up.
+
+        Parameters
+        ----------
+        X
+            CSR, shape (n, K + len(MEASURES)), from `FieldTfidf` with style features: the last columns.
+        y
+            Shape (n,): 1 state, 0 independent.
+        sample_weight
+            Shape (n,), positive; None for equal weights.
+        groups
+            Shape (n,): the owner of each article; None makes all state articles one owner.
+
+        Raises
+        ------
+        ValueError
+            When y has one class only.
+        """
+        labels = np.asarray(y)
+        if len(np.unique(labels)) < 2:
+            raise ValueError(f"y holds only the label {labels[0]}; two classes are needed")
+        weights = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight, np.float64)
+        owners = np.zeros(len(labels), dtype=object) if groups is None else np.asarray(groups, dtype=object)
+        state = labels == 1
+        self.classes_ = np.array([0, 1])
+        self.n_features_in_ = X.shape[1]
+        self.owners_ = sorted(set(owners[state]))
+        balanced = weights * self._overlap_weights(X, labels, weights) if self.overlap else weights
+        members = []
+        for owner in self.owners_:
+            rows = ~state | (owners == owner)
+            own = _solve(X[rows], labels[rows], _classes_even(balanced[rows], labels[rows]), self.C)
+            members.append(_unit_spread(X, own, weights))
+        coefficients = _unit_spread(X, np.mean(members, axis=0), weights)
+        if self.prior_weight:
+            coefficients += self.prior_weight * _unit_spread(X, prior_direction(X.shape[1]), weights)
+        if self.pooled_weight:
+            pooled = _solve(X, labels, weights, self.pooled_C)
+            coefficients += self.pooled_weight * _unit_spread(X, pooled, weights)
+        self.coef_ = coefficients[None, :]
+        self.intercept_ = np.array([-np.average(X @ coefficients, weights=weights)])
+        return self
+
+    def decision_function(self, X: sp.csr_matrix) -> Floats:
+        """Margin of each row; float64, shape (n,); positive speaks for state."""
+        return np.asarray(X @ self.coef_[0], dtype=np.float64) + float(self.intercept_[0])
+
+    def predict(self, X: sp.csr_matrix) -> npt.NDArray[np.int64]:
+        """1 where the margin is positive, else 0; shape (n,)."""
+        return (self.decision_function(X) > 0).astype(np.int64)
+
+    def _overlap_weights(self, X: Any, labels: Any, weights: Floats) -> Floats:
+        """Propensity of the other class, given the topic, to the power `OVERLAP_POWER`; shape (n,)."""
+        terms = X[:, : X.shape[1] - len(MEASURES)]
+        topics = min(TOPICS, min(terms.shape) - 1)
+        if topics < 1:
+            return np.ones(len(labels))
+        latent = TruncatedSVD(topics, n_iter=2, random_state=self.random_state).fit_transform(terms)
+        latent /= np.maximum(np.linalg.norm(latent, axis=1, keepdims=True), 1e-9)
+        solver = LogisticRegression(max_iter=200).fit(latent, labels, sample_weight=weights)
+        state = solver.predict_proba(latent)[:, 1]
+        return np.asarray(np.where(labels == 1, 1 - state, state) ** OVERLAP_POWER, dtype=np.float64)
+
+
+def prior_direction(columns: int) -> Floats:
+    """The prior's weights: the sign of each lexicon category in its column; float64, shape (columns,)."""
+    direction = np.zeros(columns)
+    for category, sign in leanings().items():
+        for field, share in ((Field.REPORTER, 1.0), (Field.QUOTED, QUOTED_SHARE)):
+            measure = MEASURES.index(f"{category}_{field.name.lower()}")
+            direction[columns - len(MEASURES) + measure] = sign * share
+    return direction
+
+
+def _solve(X: Any, labels: Any, weights: Floats, C: float) -> Floats:
+    """Weights of one logistic regression; the solver stops early on purpose, as in the candidates' table."""
+    solver = LogisticRegression(C=C, max_iter=80, tol=1e-3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        solver.fit(X, labels, sample_weight=weights / weights.mean())
+    return np.asarray(solver.coef_[0], dtype=np.float64)
+
+
+def _classes_even(weights: Floats, labels: Any) -> Floats:
+    """The weights, with those of the state articles scaled to the sum of the others'."""
+    even, state = weights.copy(), labels == 1
+    even[state] *= even[~state].sum() / even[state].sum()
+    return even
+
+
+def _unit_spread(X: Any, coefficients: Floats, weights: Floats) -> Floats:
+    """The same direction, scaled so that its scores over X have weighted standard deviation 1."""
+    scores = np.asarray(X @ coefficients, dtype=np.float64)
+    spread = float(np.sqrt(np.average((scores - np.average(scores, weights=weights)) ** 2, weights=weights)))
+    return coefficients / spread if spread > 0 else coefficients
