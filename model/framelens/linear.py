@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -75,6 +75,12 @@ class LinearModel:
             raise ValueError(f"style_clip is {self.style_clip}; it must be positive")
         if not np.isfinite(self.intercept):
             raise ValueError(f"intercept is {self.intercept}; it must be finite")
+
+    def compact(self) -> LinearModel:
+        """The same model without the terms that no field uses; every text keeps its score."""
+        used = (np.asarray(self.idf) != 0).any(axis=1)
+        terms = [term for term, keep in zip(self.vocabulary.terms, used, strict=True) if keep]
+        return replace(self, vocabulary=Vocabulary(terms), idf=self.idf[used], weights=self.weights[used])
 
     def decision_function(self, batch: FeatureBatch) -> npt.NDArray[np.float64]:
         """Score of each article; float64, shape (batch.rows,)."""

@@ -138,3 +138,15 @@ def test_isotonic_interpolates_and_stays_constant_outside() -> None:
 def test_a_wrong_calibration_is_refused_with_its_fault(values: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Calibration.from_dict(values)
+
+
+def test_compact_drops_unused_terms_and_keeps_every_score(model: LinearModel) -> None:
+    idf = model.idf.copy()
+    idf[[0, 3]] = 0.0  # two terms that no field uses
+    idf[1, 1] = 0.0  # and one that quoted speech does not
+    sparse = replace(model, idf=idf)
+    compact = sparse.compact()
+    assert compact.vocabulary.terms == tuple(term for i, term in enumerate(TERMS) if i not in (0, 3))
+    whole = sparse.decision_function(featurize(TEXTS, sparse.vocabulary, engine="reference"))
+    short = compact.decision_function(featurize(TEXTS, compact.vocabulary, engine="reference"))
+    np.testing.assert_allclose(short, whole, atol=1e-12)

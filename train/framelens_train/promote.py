@@ -54,7 +54,7 @@ def write_folder(
     card = render_card({**manifest, "thresholds": fit.thresholds, "calibration": fit.calibration.to_dict()})
     return save_model(
         folder,
-        to_linear_model(fit.pipeline, corpus.vocabulary),
+        to_linear_model(fit.pipeline, corpus.vocabulary).compact(),
         fit.calibration,
         fit.thresholds,
         card=card,
