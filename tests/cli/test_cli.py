@@ -173,6 +173,18 @@ def test_a_missing_extra_names_the_remedy(
     )
 
 
+def test_a_missing_library_of_the_extra_is_found_before_any_work(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "scipy" else find(name))
+    code, out, err = run(capsys, "train")
+    assert (code, out) == (2, "")
+    assert err == (
+        "framelens: this command needs scipy, which is not installed: pip install 'framelens[train]'\n"
+    )
+
+
 def test_an_unknown_command_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "prophesy")
     assert code == 2

@@ -7,6 +7,7 @@ line on stderr says how; 130 interrupted; 141 the reader of the output went away
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -63,6 +64,8 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         try:
+            if COMMANDS[cmd_name].module.startswith("framelens_train"):
+                _require_training_stack()
             module = importlib.import_module(COMMANDS[cmd_name].module)
         except ModuleNotFoundError as error:
             raise _missing(error) from error
@@ -132,6 +135,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _fail(message: str, code: int) -> int:
     click.echo(f"framelens: {' '.join(message.split())}", err=True)
     return code
+
+
+def _require_training_stack() -> None:
+    """Find the extra without importing it: no command may have begun its work when it turns out missing."""
+    for name in sorted(_TRAINING_STACK):
+        if importlib.util.find_spec(name) is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 def _missing(error: ModuleNotFoundError) -> Exception:
