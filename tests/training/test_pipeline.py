@@ -43,6 +43,7 @@ def test_the_export_scores_as_the_pipeline_does(recipe: Recipe, corpus) -> None:
         {"fields": "reporter"},
         {"style_weight": 0.0},
         {"style_weight": 4.0},
+        {"style": "all"},
         {"ngram_max": 1},
         {"ngram_max": 3},
         {"min_df": 60},
@@ -139,6 +140,7 @@ def test_another_vocabulary_is_refused(corpus) -> None:
         ({"ngram_max": 4}, "ngram_max is 4"),
         ({"min_df": 0}, "min_df is 0"),
         ({"style_weight": -1.0}, "style_weight is -1"),
+        ({"style": "some"}, "style is 'some'"),
         ({"sizes": np.ones(3, np.int8)}, "sizes knows 3 terms"),
     ],
 )

@@ -184,10 +184,10 @@ def _complement_nb(*, seed: int, alpha: float) -> Any:
     return ComplementNB(alpha=alpha)
 
 
-def _owner_ensemble(*, seed: int, prior_weight: float, pooled_weight: float) -> Any:
+def _owner_ensemble(*, seed: int, **settings: Any) -> Any:
     from framelens_train.owner_ensemble import OwnerEnsemble
 
-    return OwnerEnsemble(prior_weight=prior_weight, pooled_weight=pooled_weight, random_state=seed)
+    return OwnerEnsemble(**settings, random_state=seed)
 
 
 def _dummy(*, seed: int, strategy: str) -> Any:

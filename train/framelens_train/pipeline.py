@@ -27,6 +27,7 @@ STYLE_CLIP = 3.0
 """Standardised style features beyond this many standard deviations are drawn in."""
 
 FIELDS = ("both", "reporter")
+STYLES = ("framing", "all")
 _M = len(MEASURES)
 
 NOT_FRAMING = frozenset(
@@ -59,7 +60,7 @@ class FieldTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     A term's value in a field is ``(1 + ln count) * idf`` with ``idf = ln((1 + n) / (1 + df)) + 1`` from the
     rows it was fitted on; an article's values have the L2 norm 1 over both fields together. A style feature
     is standardised, clipped at `STYLE_CLIP` and multiplied by ``style_weight / sqrt(number of features)``;
-    `NOT_FRAMING` measures are multiplied by 0.
+    measures that are not used (see `style`) are multiplied by 0.
 
     Parameters
     ----------
@@ -72,6 +73,8 @@ class FieldTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         the articles fitted on (and then at least two).
     style_weight
         Scale of the style features against the terms; 0 leaves them out.
+    style
+        ``"framing"`` leaves the measures in `NOT_FRAMING` out, ``"all"`` uses every one.
     sizes
         int8, shape (V,): see `ngram_sizes`. None takes every term for a single word.
 
@@ -91,12 +94,14 @@ class FieldTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ngram_max: int = 2,
         min_df: float = 0.002,
         style_weight: float = 1.0,
+        style: str = "framing",
         sizes: npt.NDArray[np.int8] | None = None,
     ) -> None:
         self.fields = fields
         self.ngram_max = ngram_max
         self.min_df = min_df
         self.style_weight = style_weight
+        self.style = style
         self.sizes = sizes
 
     def fit(self, X: sp.csr_matrix, y: object = None) -> Self:
@@ -173,7 +178,7 @@ class FieldTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     @property
     def style_factors(self) -> npt.NDArray[np.float64]:
         """What each standardised style feature is multiplied by; float64, shape (len(MEASURES),)."""
-        weighed = np.array([name not in NOT_FRAMING for name in MEASURES])
+        weighed = np.array([self.style == "all" or name not in NOT_FRAMING for name in MEASURES])
         return np.asarray(weighed * float(self.style_weight) / np.sqrt(weighed.sum()), dtype=np.float64)
 
     def _terms(self, X: sp.csr_matrix) -> int:
@@ -183,6 +188,8 @@ class FieldTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """X without explicit zeros, which a count is not."""
         if self.fields not in FIELDS:
             raise ValueError(f"fields is {self.fields!r}; it must be 'both' or 'reporter'")
+        if self.style not in STYLES:
+            raise ValueError(f"style is {self.style!r}; it must be 'framing' or 'all'")
         if not (1 <= self.ngram_max <= 3 and self.style_weight >= 0 and self.min_df > 0):
             raise ValueError(
                 f"ngram_max is {self.ngram_max}, it must be 1 to 3; style_weight is {self.style_weight}, "
