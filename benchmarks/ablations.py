@@ -242,10 +242,12 @@ def markdown(table: Sequence[Mapping[str, Any]]) -> str:
 def main(path: Path | None, jobs: int, quick: bool) -> None:
     """Measure every recipe of the list and print the table."""
     from framelens_train.corpus.dataset import load_corpus
-    from framelens_train.training import QUICK_ARTICLES, thinned
 
     corpus = load_corpus(path)
-    corpus = thinned(corpus, QUICK_ARTICLES) if quick else corpus
+    if quick:
+        from framelens_train.training import QUICK_ARTICLES, thinned
+
+        corpus = thinned(corpus, QUICK_ARTICLES)
     run_id, table = run_ablations(corpus, ablations(), jobs=jobs, quick=quick)
     click.echo(markdown(table))
     click.echo(f"\nparent run {run_id}; corpus {corpus.sha256}; {len(corpus)} articles")
