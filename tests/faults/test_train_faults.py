@@ -172,11 +172,13 @@ def test_ctrl_c_stops_at_once_and_the_same_command_goes_on(tmp_path: Path) -> No
     assert err.splitlines()[-1] == "framelens: interrupted; the same command goes on where this one stopped"
     assert run_states() == ["KILLED"]
     before = finished_fits(journal[0])
-    assert before > 0
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
-    assert done.returncode == 0, done.stderr
-    assert not journal[0].exists()
-    assert "FINISHED" in run_states()
+    again = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    assert again.stderr is not None
+    told = next(line for line in again.stderr if line.startswith("choosing: "))
+    os.killpg(again.pid, signal.SIGINT)
+    again.communicate(timeout=60)
+    assert again.returncode == 130
+    assert told == f"choosing: {before} of {told.split()[3]} fits are there\n"
 
 
 def finished_fits(path: Path) -> int:

@@ -18,6 +18,7 @@ import framelens
 from framelens.errors import UserError
 from framelens_train import track
 from framelens_train.candidates import fit_recipe, recipes
+from framelens_train.corpus.recount import recount
 from framelens_train.pipeline import decision_scores
 
 TEXTS = [
@@ -149,9 +150,11 @@ def test_the_logged_pipeline_and_the_exported_model_agree(finished, client) -> N
     folder = Path(mlflow.artifacts.download_artifacts(pipeline.model_uri))
     assert not [*folder.glob("**/*.pkl"), *folder.glob("**/*.joblib")]
     fitted = mlflow.sklearn.load_model(pipeline.model_uri)
-    model = framelens.load(f"models:/{track.REGISTERED_NAME}@{track.ALIAS}")
+    linear = framelens.load(f"models:/{track.REGISTERED_NAME}@{track.ALIAS}").artifact.linear
     np.testing.assert_allclose(
-        model.artifact.linear.decision_function(finished.corpus.batch),
+        linear.decision_function(
+            recount(finished.corpus.batch, finished.corpus.vocabulary, linear.vocabulary)
+        ),
         decision_scores(fitted, finished.corpus.X),
         atol=1e-5,
     )

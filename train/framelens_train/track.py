@@ -394,4 +394,4 @@ def search_children(client: MlflowClient, experiments: Sequence[str], parent: st
     """Candidates' runs, newest training first; of one training, or of all."""
     wanted = f"tags.`mlflow.parentRunId` = '{parent}'" if parent else ""
     runs = list(client.search_runs(list(experiments), wanted, max_results=5000))
-    return [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+    return [r for r in runs if "mlflow.parentRunId" in r.data.tags and "candidate" in r.data.params]

@@ -17,7 +17,13 @@ import numpy as np
 
 from framelens_train import candidates, figures, promote, track
 from framelens_train.candidates import fit_recipe
-from framelens_train.evaluate.calibrate import CalibratedFit, InnerFolds, choose_calibration, fit_thresholds
+from framelens_train.evaluate.calibrate import (
+    CalibratedFit,
+    InnerFolds,
+    OutOfFold,
+    choose_calibration,
+    fit_thresholds,
+)
 from framelens_train.evaluate.fitting import Done, Job, RecipeFitter
 from framelens_train.evaluate.protocols import ProtocolResult, available_splits, run_protocols
 from framelens_train.evaluate.run import corpus_figures, reliability_rows
@@ -32,6 +38,9 @@ if TYPE_CHECKING:
     from framelens_train.splits import Split
 
 HEADLINE, CONTRAST = "owner_disjoint", "random"
+QUICK_ARTICLES = 10_000
+"""A quick training chooses and measures on no more articles than this; the winner is refitted on all."""
+
 Progress = Callable[[str, int, int], None]
 """Called with the stage and how many of its fits are done, of how many."""
 
@@ -47,7 +56,7 @@ class Settings:
     candidates
         Names from the table; None for all.
     quick
-        One recipe a candidate, the winner measured on two protocols only.
+        One recipe a candidate, two protocols, and no more than `QUICK_ARTICLES` to choose and measure on.
     jobs
         Processes side by side.
     seed
@@ -122,7 +131,8 @@ def train(corpus: Corpus, settings: Settings, progress: Progress | None = None) 
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     tell = progress or (lambda stage, done, total: None)
-    splits, unavailable = available_splits(corpus, seed=settings.seed)
+    sample = thinned(corpus, QUICK_ARTICLES, seed=settings.seed) if settings.quick else corpus
+    splits, unavailable = available_splits(sample, seed=settings.seed)
     if settings.quick:
         splits = {name: splits[name] for name in (CONTRAST, HEADLINE) if name in splits}
     recipes = candidates.recipes(settings.candidates, quick=settings.quick)
@@ -132,17 +142,39 @@ def train(corpus: Corpus, settings: Settings, progress: Progress | None = None) 
         with track.start_run(client, experiment, name) as run:
             _log_setup(run, corpus, settings, recipes, splits, unavailable)
             journal = Journal(track.STORE / "search" / f"{search_key(corpus, settings)}.sqlite")
-            fit = partial(run_fits, corpus, journal=journal, jobs=settings.jobs, seed=settings.seed)
+            fit = partial(run_fits, sample, journal=journal, jobs=settings.jobs, seed=settings.seed)
             choosing = partial(fit, progress=partial(tell, "choosing"))
-            selection = select(corpus, recipes, splits, choosing, nested=not settings.quick)
+            selection = select(sample, recipes, splits, choosing, nested=not settings.quick)
             leaderboard = [
                 _log_contender(run, c, c is selection.winner) for c in selection.contenders.values()
             ]
+            run.json(leaderboard, "leaderboard.json")
             measuring = partial(fit, progress=partial(tell, "measuring the winner"))
-            results, refit = measure(corpus, selection.winner.recipe, splits, measuring, seed=settings.seed)
-            trained = _log_winner(run, corpus, settings, selection, results, refit, leaderboard, unavailable)
+            recipe = selection.winner.recipe
+            results, held_out = measure(sample, recipe, splits, measuring, seed=settings.seed)
+            tell("refitting on everything", 0, 1)
+            refit = calibrated(corpus, recipe, sample, held_out, seed=settings.seed)
+            tell("refitting on everything", 1, 1)
+            figures_of = _log_winner(run, corpus, sample, settings, selection, results, refit, unavailable)
+            version = _log_models(run, corpus, recipe, refit, figures_of)
+            nested = selection.nested.figures() if selection.nested else {}
+            protocols = figures_of["protocols"]
+            trained = Trained(run.run_id, leaderboard, recipe, protocols, nested, unavailable, version)
+            run.json(trained.to_dict(), "training.json")
             journal.remove()
     return trained
+
+
+def thinned(corpus: Corpus, articles: int, *, seed: int = 0) -> Corpus:
+    """At most so many articles, drawn at random: the same number from every outlet that has as many."""
+    if len(corpus.articles) <= articles:
+        return corpus
+    order = np.random.default_rng(seed).permutation(len(corpus.articles))
+    outlets = corpus.articles["outlet"].to_numpy(dtype=object)[order]
+    place = corpus.articles.iloc[order].groupby("outlet", sort=False).cumcount().to_numpy()
+    sizes = np.unique(outlets.astype(str), return_counts=True)[1]
+    cap = max(c for c in range(1, articles + 1) if np.minimum(sizes, c).sum() <= articles or c == 1)
+    return corpus.subset(np.sort(order[place < cap]))
 
 
 @dataclass(frozen=True)
@@ -155,11 +187,10 @@ class _ScoresOnly:
 
 def measure(
     corpus: Corpus, recipe: Recipe, splits: dict[str, Split], fit: Fit, *, seed: int = 0
-) -> tuple[dict[str, ProtocolResult], CalibratedFit]:
-    """Carry out the protocols for one recipe, and refit it on everything.
+) -> tuple[dict[str, ProtocolResult], OutOfFold]:
+    """Carry out the protocols for one recipe; and the scores that the shipped calibration is fitted on.
 
-    The same as `run_protocols` and `fit_calibrated`, but fits that were made in choosing are not made
-    again.
+    The same as `run_protocols`, but fits that were made in choosing are not made again.
     """
 
     def run(work: Sequence[Job]) -> list[Done]:
@@ -169,21 +200,29 @@ def measure(
             Done(_ScoresOnly(), tuple(s[rows] for rows in j.score)) for j, s in zip(work, scores, strict=True)
         ]
 
-    labelled = np.flatnonzero(corpus.y >= 0)
     results = run_protocols(RecipeFitter(recipe), corpus, splits, seed=seed, run=run)
-    inner = InnerFolds.of(corpus, labelled, seed=seed)
-    held_out = inner.pool(corpus, run(inner.jobs))
+    inner = InnerFolds.of(corpus, np.flatnonzero(corpus.y >= 0), seed=seed)
+    return results, inner.pool(corpus, run(inner.jobs))
+
+
+def calibrated(
+    corpus: Corpus, recipe: Recipe, sample: Corpus, held_out: OutOfFold, *, seed: int = 0
+) -> CalibratedFit:
+    """The recipe fitted on every labelled article, calibrated by scores that were held out in `sample`.
+
+    The same as `fit_calibrated` when the sample is the whole.
+    """
+    pipeline = fit_recipe(recipe, corpus, np.flatnonzero(corpus.y >= 0), seed=seed)
     calibration = choose_calibration(held_out).calibration
-    pipeline = fit_recipe(recipe, corpus, labelled, seed=seed)
-    return results, CalibratedFit(pipeline, calibration, fit_thresholds(held_out, calibration, corpus))
+    return CalibratedFit(pipeline, calibration, fit_thresholds(held_out, calibration, sample))
 
 
 def search_key(corpus: Corpus, settings: Settings) -> str:
     """Name of the journal: the same corpus, seed and code have the same."""
     here = Path(__file__).parent
-    sources = ["candidates.py", "pipeline.py", "search.py", "splits.py", "weighting.py"]
-    digest = hashlib.sha256(b"".join((here / name).read_bytes() for name in sources))
-    digest.update(json.dumps([corpus.sha256, settings.seed, track.versions()]).encode())
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(here.glob("*.py"))))
+    sample = QUICK_ARTICLES if settings.quick else None
+    digest.update(json.dumps([corpus.sha256, sample, settings.seed, track.versions()]).encode())
     return digest.hexdigest()[:16]
 
 
@@ -250,41 +289,36 @@ def _log_contender(run: track.TrackedRun, contender: Contender, won: bool) -> di
 def _log_winner(
     run: track.TrackedRun,
     corpus: Corpus,
+    sample: Corpus,
     settings: Settings,
     selection: Selection,
     results: dict[str, ProtocolResult],
     fit: CalibratedFit,
-    leaderboard: list[dict[str, Any]],
     unavailable: dict[str, str],
-) -> Trained:
-    recipe = selection.winner.recipe
-    found = {
-        name: protocol_figures(corpus.articles, result.scored, seed=settings.seed)
-        for name, result in results.items()
-    }
-    nested = selection.nested.figures() if selection.nested else {}
-    for name, values in found.items():
-        run.metrics({f"{name}/{key}": value for key, value in _flat(values).items()})
-    run.metrics({f"owner_disjoint_nested/{key}": value for key, value in nested.items()})
-    run.params({"winner": recipe.candidate})
-    run.tags({"recipe": recipe.key, "winner": recipe.candidate})
-    run.json(leaderboard, "leaderboard.json")
-    headline = results[HEADLINE]
+) -> dict[str, Any]:
+    """Metrics, figures and out-of-fold scores of the winner; returns them as the card needs them."""
+    recipe, headline = selection.winner.recipe, results[HEADLINE]
     measured: dict[str, Any] = {
-        "protocols": found,
+        "protocols": {
+            name: protocol_figures(sample.articles, result.scored, seed=settings.seed)
+            for name, result in results.items()
+        },
         "unavailable": unavailable,
-        "per_owner": groups_figures(corpus.articles, headline.scored, "owner"),
-        "hard_slices": slice_figures(corpus, headline.scored, headline.mixed),
+        "per_owner": groups_figures(sample.articles, headline.scored, "owner"),
+        "hard_slices": slice_figures(sample, headline.scored, headline.mixed),
         "corpus": corpus_figures(corpus),
         "seed": settings.seed,
     }
-    run.json(measured | {"owner_disjoint_nested": nested}, "measured.json")
-    _log_scores(run, corpus, results)
-    _log_figures(run, corpus, results, measured["per_owner"], fit)
-    version = _log_models(run, corpus, recipe, fit, measured)
-    winner = Trained(run.run_id, leaderboard, recipe, found, nested, unavailable, version)
-    run.json(winner.to_dict(), "training.json")
-    return winner
+    protocols = dict(measured["protocols"])
+    if selection.nested:
+        protocols["owner_disjoint_nested"] = selection.nested.figures()
+    run.metrics(_flat(protocols))
+    run.params({"winner": recipe.candidate, "articles_measured": len(sample.articles)})
+    run.tags({"recipe": recipe.key, "winner": recipe.candidate})
+    run.json(measured, "measured.json")
+    _log_scores(run, sample, results)
+    _log_figures(run, sample, results, measured["per_owner"], fit)
+    return measured
 
 
 def _flat(values: dict[str, Any]) -> dict[str, float]:
