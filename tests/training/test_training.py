@@ -15,19 +15,25 @@ from framelens_train.search import Journal, run_fits
 from framelens_train.training import calibrated, measure, thinned
 
 
-def test_thinning_draws_the_same_number_from_every_outlet(make_corpus) -> None:
+def test_thinning_keeps_the_labels_shares_and_shrinks_the_large_outlets(make_corpus) -> None:
     corpus = make_corpus(each=12)
+    rare = corpus.articles.index[corpus.articles["outlet"] == "paper0.example"][3:]
+    corpus = corpus.subset(np.setdiff1d(np.arange(len(corpus.articles)), rare))
     thin = thinned(corpus, 100, seed=1)
-    assert len(thin.articles) <= 100
+    assert 70 <= len(thin.articles) <= 100
+    before, after = (c.articles["label"].value_counts(normalize=True) for c in (corpus, thin))
+    assert (before - after).abs().max() < 0.08
     sizes = thin.articles["outlet"].value_counts()
-    assert sizes.nunique() == 1
-    assert len(sizes) == corpus.articles["outlet"].nunique()
+    assert set(sizes.index) == set(corpus.articles["outlet"])
+    assert sizes["paper0.example"] == 3
+    assert sizes.filter(like="paper").drop("paper0.example").nunique() == 1
     original = corpus.articles.set_index("id")
     assert (
         original.loc[thin.articles["id"], "sha256"].to_numpy() == thin.articles["sha256"].to_numpy()
     ).all()
     assert thinned(corpus, 10**6) is corpus
     assert thinned(corpus, 100, seed=1).articles["id"].equals(thin.articles["id"])
+    assert not thinned(corpus, 100, seed=2).articles["id"].equals(thin.articles["id"])
 
 
 def test_the_shipped_calibration_is_that_of_a_fit_from_scratch(corpus, tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ def _leaderboard(rows: list[dict[str, Any]]) -> Table:
         found = [row["protocols"].get(name, {}) for name in shown]
         cells = [_number(figures.get(key)) for figures in found for key in ("macro_f1", "roc_auc")]
         cells.append(f"{row['seconds']:.0f}" if row.get("seconds") is not None else "")
-        name = f"{row['title'] or row['candidate']}{' *' if row['winner'] else ''}"
+        name = f"{'* ' if row['winner'] else ''}{row['title'] or row['candidate']}"
         training = [row["training"][:8]] if several else []
         table.add_row(name, *cells, *training, style="bold" if row["winner"] else "")
     return table

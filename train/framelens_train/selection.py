@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from framelens_train.candidates import CANDIDATES, Recipe
-from framelens_train.evaluate.calibrate import fit_calibration, pool
+from framelens_train.evaluate.calibrate import best_decision, fit_calibration, pool
 from framelens_train.evaluate.metrics import expected_calibration_error, fold_auc, macro_f1, roc_auc
 from framelens_train.search import Request, Result, Scores, request_key
 from framelens_train.splits import Fold, Rows, Split
@@ -46,6 +46,9 @@ class Outcome:
         int64, shape (n,): rows of the corpus, labels (1 or 0), and the fold that tested each.
     score, p
         float64, shape (n,): margin and probability of state.
+    found
+        bool, shape (n,): called state, from the probability on that served macro-F1 best on the held-out
+        scores that calibration was fitted on.
     names
         Of the folds.
     """
@@ -55,12 +58,13 @@ class Outcome:
     fold: npt.NDArray[np.int64]
     score: Scores
     p: Scores
+    found: npt.NDArray[np.bool_]
     names: tuple[str, ...]
 
     def figures(self) -> dict[str, float]:
         """Figures of the whole protocol, ROC AUC as the mean over folds; undefined ones are missing."""
         figures = {
-            "macro_f1": macro_f1(self.y, self.p >= 0.5),
+            "macro_f1": macro_f1(self.y, self.found),
             "roc_auc": fold_auc(self.y, self.score, self.fold),
             "roc_auc_pooled": roc_auc(self.y, self.p),
             "ece": expected_calibration_error(self.y, self.p),
@@ -76,7 +80,7 @@ class Outcome:
             rows = self.fold == k
             found = {
                 "roc_auc": roc_auc(self.y[rows], self.score[rows]),
-                "macro_f1": macro_f1(self.y[rows], self.p[rows] >= 0.5),
+                "macro_f1": macro_f1(self.y[rows], self.found[rows]),
             }
             table[name] = {key: value for key, value in found.items() if value is not None}
         return table
@@ -256,9 +260,11 @@ class Board:
         parts = [self._scores(recipes[k], fold)[fold.test] for k, fold in enumerate(split.folds)]
         rows = np.concatenate([fold.test for fold in split.folds])
         fold = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-        p = [self._calibrated(split, recipes, k, parts) for k in range(len(parts))]
+        called = [self._calibrated(split, recipes, k, parts) for k in range(len(parts))]
+        p = np.concatenate([p for p, _ in called])
+        found = np.concatenate([p >= decision for p, decision in called])
         names = tuple(fold.name for fold in split.folds)
-        return Outcome(rows, self.y[rows], fold, np.concatenate(parts), np.concatenate(p), names)
+        return Outcome(rows, self.y[rows], fold, np.concatenate(parts), p, found, names)
 
     def effort(self, candidate: str) -> tuple[float, tuple[str, ...]]:
         """Seconds in fits of a candidate, and the distinct warnings."""
@@ -268,17 +274,20 @@ class Board:
 
     def _calibrated(
         self, split: Split, recipes: Mapping[int, Recipe], k: int, parts: Sequence[Scores]
-    ) -> Scores:
+    ) -> tuple[Scores, float]:
+        """Probabilities of fold k's test articles, and from which on state is said."""
         if split is self.split and self.pairs:
             held_out = [self._beside(recipes[k], j, k) for j in self.folds if j != k]
         else:  # a contrast: its other folds' own test scores
             held_out = [(f.test, parts[j]) for j, f in enumerate(split.folds) if j != k]
         if not held_out or len(np.unique(self.y[np.concatenate([rows for rows, _ in held_out])])) < 2:
-            return np.asarray(0.5 * (1 + np.tanh(0.5 * parts[k])))  # the margin as log-odds
+            return np.asarray(0.5 * (1 + np.tanh(0.5 * parts[k]))), 0.5  # the margin as log-odds
         known = pool(self.corpus, held_out)
         if np.ptp(known.score) == 0:  # a constant says nothing
-            return np.full(len(parts[k]), float(np.average(known.y, weights=known.weights)))
-        return fit_calibration(known.y, known.score, known.weights, "platt").p_state(parts[k])
+            return np.full(len(parts[k]), float(np.average(known.y, weights=known.weights))), 0.5
+        fitted = fit_calibration(known.y, known.score, known.weights, "platt")
+        decision = best_decision(known.y, fitted.p_state(known.score), known.weights)
+        return fitted.p_state(parts[k]), decision
 
     def _on(self, recipe: Recipe, j: int, k: int) -> float | None:
         """AUC on fold j by the fit without j and k."""

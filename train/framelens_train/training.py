@@ -166,15 +166,22 @@ def train(corpus: Corpus, settings: Settings, progress: Progress | None = None) 
 
 
 def thinned(corpus: Corpus, articles: int, *, seed: int = 0) -> Corpus:
-    """At most so many articles, drawn at random: the same number from every outlet that has as many."""
+    """At most so many articles, drawn at random; the labels keep their shares.
+
+    Within a label the same number is drawn from every outlet that has as many: the large ones shrink first.
+    """
     if len(corpus.articles) <= articles:
         return corpus
     order = np.random.default_rng(seed).permutation(len(corpus.articles))
-    outlets = corpus.articles["outlet"].to_numpy(dtype=object)[order]
-    place = corpus.articles.iloc[order].groupby("outlet", sort=False).cumcount().to_numpy()
-    sizes = np.unique(outlets.astype(str), return_counts=True)[1]
-    cap = max(c for c in range(1, articles + 1) if np.minimum(sizes, c).sum() <= articles or c == 1)
-    return corpus.subset(np.sort(order[place < cap]))
+    place = corpus.articles.iloc[order].groupby(["label", "outlet"], sort=False).cumcount().to_numpy()
+    labels = corpus.articles["label"].to_numpy(dtype=object)[order]
+    kept = np.zeros(len(order), dtype=np.bool_)
+    for label in np.unique(labels.astype(str)):
+        inside = labels == label
+        budget = max(1, int(articles * inside.mean()))
+        counts = np.cumsum(np.bincount(place[inside]))  # articles kept under a cap of 1, 2, ... an outlet
+        kept |= inside & (place <= max(0, int(np.searchsorted(counts, budget, side="right")) - 1))
+    return corpus.subset(np.sort(order[kept]))
 
 
 @dataclass(frozen=True)
