@@ -55,8 +55,11 @@ def evaluate(
     protocol. With a file of labelled articles the model itself is tested, and each article goes to the
     protocol that fits what the model knew of it.
     """
+    from framelens.places import require_place
     from framelens.predictor import load
 
+    if report is not None:
+        require_place(report)
     loaded = load(model)
     with _progress() as tell:
         if corpus is not None and corpus.is_file():
@@ -87,11 +90,13 @@ def _evaluate_recipe(
     from framelens_train.evaluate.run import evaluate_recipe
 
     recipe = manifest.get("recipe")
-    if not isinstance(recipe, dict) or not recipe:
-        raise UserError("the model's manifest has no recipe; export the model again with `framelens promote`")
-    evaluation = evaluate_recipe(
-        Recipe.from_dict(recipe), load_corpus(corpus), seed=seed, jobs=jobs, raw=raw, progress=tell
-    )
+    try:
+        known = Recipe.from_dict(recipe)  # type: ignore[arg-type]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise UserError(
+            "the model's manifest has no recipe; export the model again with `framelens promote`"
+        ) from None
+    evaluation = evaluate_recipe(known, load_corpus(corpus), seed=seed, jobs=jobs, raw=raw, progress=tell)
     evaluation.figures["model"] = {"name": manifest["name"], "version": manifest["version"]}
     return evaluation
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framelens.errors import UserError
+from framelens.places import require_place
 
 if TYPE_CHECKING:
     from framelens_train.candidates import Recipe
@@ -124,7 +125,8 @@ def promote(
     Raises
     ------
     UserError
-        When there is no such run, it left no model, or the corpus is not the one that it was trained on.
+        When there is no such run, it left no model, the corpus is not the one that it was trained on, or
+        the folder cannot be written.
     """
     import shutil
     import tempfile
@@ -134,6 +136,7 @@ def promote(
     from framelens_train.evaluate.card import update_model
 
     target = out or default_folder()
+    require_place(target)
     with track.open_store() as client:
         run = track.find_run(client, name)
         if run.data.tags.get("mlflow.parentRunId"):

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framelens.errors import UserError
+from framelens.places import require_place
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,6 +79,7 @@ def open_store(*, create: bool = False) -> Iterator[MlflowClient]:
             raise UserError(
                 f"{local} does not exist: nothing has been trained here; run `framelens train` first"
             )
+        require_place(local)
         local.parent.mkdir(parents=True, exist_ok=True)
     before = {name: os.environ.get(name) for name in _ENVIRONMENT}
     os.environ.update({name: value for name, value in _ENVIRONMENT.items() if before[name] is None})

@@ -116,9 +116,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except click.exceptions.Exit as finished:
         return finished.exit_code
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else "framelens"
+        return _fail(f"{error.format_message().rstrip('.')}; see `{path} --help`", error.exit_code)
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return _fail(error.format_message(), 2)
     except UserError as error:
         return _fail(str(error), 2)
     except ModuleNotFoundError as error:
@@ -129,6 +131,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # what is still buffered must not fail again when Python closes the stream
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:  # a full disk, a folder without permission: nothing that a traceback would help
+        if error.filename is None:
+            raise
+        return _fail(f"{error.filename}: {error.strerror}; choose a place that can be read and written", 2)
     return code if isinstance(code, int) else 0
 
 

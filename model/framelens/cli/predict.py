@@ -53,6 +53,10 @@ def read_article(source: str) -> str:
         if sys.stdin.isatty():
             click.echo("reading the article from the keyboard; end it with Ctrl-D", err=True)
         return _decoded(sys.stdin.buffer.read(), "standard input")
+    if not source.strip():
+        raise UserError(
+            "the text is empty; give an article's text, the name of its file, or - for standard input"
+        )
     try:
         path = Path(source)
         if path.is_dir():

@@ -16,6 +16,7 @@ from framelens.errors import UserError
 from framelens.features.batch import FeatureBatch, featurize
 from framelens.features.reference import MEASURES
 from framelens.features.vocabulary import Vocabulary
+from framelens.places import require_place
 from framelens_train.corpus import storage
 from framelens_train.corpus.articles import read_articles, text_sha256
 from framelens_train.corpus.clusters import cluster_near_duplicates
@@ -87,6 +88,7 @@ def import_corpus(
     """Turn a file of articles into a folder like the seeds: all of its articles, counts only. Returns the
     manifest.
     """
+    require_place(out)
     counted = count_file(path, columns=columns, labels=labels)
     return storage.write_seeds(
         out,

@@ -72,8 +72,10 @@ def read_articles(
 
     rows: list[dict[str, object]] = []
     seen: dict[str, int] = {}
+    absent = set((columns or {}).values())
     names = _ALIASES | {theirs: ours for ours, theirs in (columns or {}).items()}
     for count, (number, raw) in enumerate(iterate_rows(path)):
+        absent -= raw.keys()
         row = {names.get(key, key): value for key, value in raw.items()}
         if labels and "label" in row:
             row["label"] = labels.get(str(row["label"]), row["label"])
@@ -92,6 +94,8 @@ def read_articles(
             if rejects is None:
                 raise UserError(f"{path}, row {number}: {bad}") from None
             rejects.append(Reject(path.name, number, str(row.get("id") or ""), str(bad)))
+    if absent:
+        raise UserError(f"{path}: no row has a column {min(absent)!r}; name the file's own columns")
     if not rows:
         raise UserError(f"{path}: no usable article in it; give rows with the columns {', '.join(REQUIRED)}")
     strings = [name for name in COLUMNS if name not in ("row", "truncated", "unpunctuated", "partisan")]

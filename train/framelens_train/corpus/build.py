@@ -16,6 +16,7 @@ from framelens.clean.engine import without
 from framelens.errors import UserError
 from framelens.features.batch import FeatureBatch, featurize
 from framelens.features.vocabulary import Vocabulary
+from framelens.places import require_place
 from framelens_train.corpus import storage
 from framelens_train.corpus.articles import COLUMNS, Reject, read_articles, text_sha256
 from framelens_train.corpus.clusters import cluster_near_duplicates
@@ -101,6 +102,9 @@ def build_corpus(
     UserError
         When the file cannot be read or too little is left of it.
     """
+    for place in (out, report):
+        if place is not None:
+            require_place(place)
     options = options or BuildOptions()
     rejects: list[Reject] = []
     progress(f"reading {raw.name}")
