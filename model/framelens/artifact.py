@@ -234,7 +234,12 @@ def _replace_folder(target: Path, files: Mapping[str, bytes]) -> None:
             (fresh / file).write_bytes(content)
         if target.exists():
             target.replace(old)
-        fresh.replace(target)
+        try:
+            fresh.replace(target)
+        except OSError:
+            if old.exists():
+                old.replace(target)  # or the old model would go with the leftovers
+            raise
     finally:
         for leftover in (fresh, old):
             shutil.rmtree(leftover, ignore_errors=True)

@@ -128,6 +128,25 @@ def test_colliding_terms_are_refused_at_export(
     assert not (tmp_path / "m").exists()
 
 
+def test_a_model_in_place_survives_a_failed_replacement(
+    folder: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    replace = Path.replace
+
+    def failing(self: Path, target: Path) -> Path:
+        if ".new-" in self.name:
+            raise OSError(5, "Input/output error", str(self))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", failing)
+    parts = model.artifact
+    with pytest.raises(UserError, match="Input/output error"):
+        save_model(folder, parts.linear, parts.calibration, parts.thresholds, card="another", version="9")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
 def test_a_place_that_cannot_be_written_is_named(model: Model, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     a = model.artifact
