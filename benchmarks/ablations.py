@@ -1,6 +1,6 @@
 """What each part of the recipe brings: a fixed list of recipes on the same folds, as MLflow runs.
 
-    python -m benchmarks.ablations [--corpus seeds] [--jobs 2] [--quick]
+    python -m benchmarks.ablations [--corpus seeds] [--jobs 2] [--seed 0] [--quick]
 
 Every recipe is fitted on the owner-disjoint folds and, for contrast, on three outlet-disjoint and three
 random ones. Nothing is searched here: settings are fixed before fitting, so the figures compare levers; the
@@ -242,8 +242,11 @@ def markdown(table: Sequence[Mapping[str, Any]]) -> str:
 @click.command()
 @click.option("--corpus", "path", type=click.Path(path_type=Path), help="As for `framelens train`.")
 @click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of folds and solvers."
+)
 @click.option("--quick", is_flag=True, help="10,000 articles, and no outlet-disjoint folds.")
-def main(path: Path | None, jobs: int, quick: bool) -> None:
+def main(path: Path | None, jobs: int, seed: int, quick: bool) -> None:
     """Measure every recipe of the list and print the table."""
     from framelens_train.corpus.dataset import load_corpus
 
@@ -251,8 +254,8 @@ def main(path: Path | None, jobs: int, quick: bool) -> None:
     if quick:
         from framelens_train.training import QUICK_ARTICLES, thinned
 
-        corpus = thinned(corpus, QUICK_ARTICLES)
-    run_id, table = run_ablations(corpus, ablations(), jobs=jobs, quick=quick)
+        corpus = thinned(corpus, QUICK_ARTICLES, seed=seed)
+    run_id, table = run_ablations(corpus, ablations(), jobs=jobs, seed=seed, quick=quick)
     click.echo(markdown(table))
     click.echo(f"\nparent run {run_id}; corpus {corpus.sha256}; {len(corpus)} articles")
 
