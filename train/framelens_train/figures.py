@@ -106,8 +106,7 @@ def _draw(
         if not found:
             continue
         mean = np.mean([np.interp(_GRID, x, height) for x, height, _ in found], axis=0)
-        if start is not None:
-            mean[0] = start
+        mean[0] = mean[1] if start is None else start  # a curve may stand upright at 0
         style, colour = _LINES.get(name, ("-", INK))
         area = float(np.mean([area for _, _, area in found]))
         axes.plot(_GRID, mean, style, color=colour, label=f"{PROTOCOL_TITLES.get(name, name)}: {area:.2f}")
