@@ -227,6 +227,13 @@ def test_a_wrong_example_would_be_found(value: object, comment: str, fine: bool)
     assert agrees(value, comment) == fine
 
 
+def test_an_example_is_run_statement_by_statement() -> None:
+    run_example("import math\nx = math.pi\nx    # 3.14\nprint('a', 1)  # a 1\n[x > 3]  # [True]\n")
+    for wrong in ("x = 3\nx  # 4", "print('a')  # -> b", "{'a': 1}  # {'a': 2}"):
+        with pytest.raises(AssertionError):
+            run_example(wrong)
+
+
 def test_no_document_knows_the_machine_it_was_written_on() -> None:
     patterns = (
         *("*.md", "*.toml", ".ci/*", "docs/**/*", "notebooks/**/*", "benchmarks/**/*", "seeds/*.md"),

@@ -254,6 +254,36 @@ def test_a_model_that_is_not_whole_is_refused(
         assert part in line
 
 
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [(b"", "empty"), (lines(rows(label="mixed")), "no article is labelled"), (b"not json\n", "line 1")],
+    ids=["empty", "mixed_only", "no_json"],
+)
+def test_articles_that_a_model_cannot_be_measured_on(
+    content: bytes, part: str, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "test.jsonl"
+    path.write_bytes(content)
+    line = refused(capsys, tmp_path, "evaluate", "--model", model, "--corpus", path)
+    assert "test.jsonl" in line
+    assert part in line
+
+
+def test_rows_that_a_model_cannot_be_measured_on_are_listed(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong: list[dict[str, object]] = [{"text": " "}, {"label": "?"}, {"outlet": 7}, {"date": "next Tuesday"}]
+    path = tmp_path / "test.jsonl"
+    path.write_bytes(lines([*rows(8), *(rows(1, **fault)[0] for fault in wrong)]))
+    assert main(["evaluate", "--json", "--model", str(model), "--corpus", str(path)]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["protocols"]["all"]["n"] == 8
+    reasons = {each["row"]: each["reason"] for each in answer["rejected"]}
+    assert list(reasons) == [9, 10, 11, 12]
+    for reason, part in zip(reasons.values(), ("text is empty", "'?'", "outlet is 7", "date"), strict=True):
+        assert part in reason
+
+
 def test_a_model_without_a_recipe_cannot_be_trained_anew(model: Path, tmp_path: Path, capsys) -> None:
     line = refused(capsys, tmp_path, "evaluate", "--model", model)
     assert "recipe" in line

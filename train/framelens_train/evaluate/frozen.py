@@ -71,6 +71,8 @@ def evaluate_frozen(model: Model, path: Path, *, seed: int = 0) -> Evaluation:
         )
     rejects: list[Reject] = []
     corpus, texts = read_external(path, model, rejects)
+    if not (corpus.y >= 0).any():
+        raise UserError(f"{path}: no article is labelled state or independent, so nothing can be measured")
     scored = score_texts(model, corpus, texts)
     figures: dict[str, Any] = {"protocols": {}}
     for name, inside in relation(corpus.articles, scored, training).items():
