@@ -233,7 +233,7 @@ CANDIDATES: dict[str, Candidate] = {
         ),
         Candidate(
             "owner_ensemble",
-            "one logistic regression per state owner, averaged, with prior",
+            "owner ensemble with prior",
             _owner_ensemble,
             {"prior_weight": (0.5,), "pooled_weight": (0.5,)},
             LIGHT,
