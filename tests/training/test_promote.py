@@ -40,6 +40,14 @@ def test_the_card_comes_from_a_whole_evaluation_that_is_made_once(
         figures["protocols"]["owner_disjoint"]["macro_f1"] = 0.123
         return evaluation.Evaluation(figures, {})
 
+    nested = {"macro_f1": 0.456, "roc_auc": 0.567}  # a quick training has none, a whole one keeps it here
+    read = track.read_json
+
+    def with_nested(client, run_id: str, name: str):
+        found = read(client, run_id, name)
+        return found | {"owner_disjoint_nested": nested} if name == "training.json" else found
+
+    monkeypatch.setattr(track, "read_json", with_nested)
     monkeypatch.setattr(dataset, "load_corpus", lambda path: finished.corpus)
     monkeypatch.setattr(evaluation, "evaluate_recipe", stand_in)
     for name in ("one", "two"):
@@ -52,6 +60,8 @@ def test_the_card_comes_from_a_whole_evaluation_that_is_made_once(
         )
         assert card_matches(artifact.manifest, artifact.card)
         assert "0.12" in artifact.card
+        assert artifact.manifest["metrics"]["owner_disjoint_nested"] == nested
+        assert "macro-F1 0.46, ROC AUC 0.57" in artifact.card.split("chosen anew")[1]
     assert calls == [finished.result.winner.to_dict()]
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from framelens_train.corpus.dataset import Corpus
     from framelens_train.evaluate.calibrate import CalibratedFit
 
-EVALUATION = "evaluation.json"
+EVALUATION, TRAINING = "evaluation.json", "training.json"
 
 
 def write_folder(
@@ -133,7 +133,7 @@ def promote(
 
     from framelens.artifact import load_model
     from framelens_train import track
-    from framelens_train.evaluate.card import update_model
+    from framelens_train.evaluate.card import NESTED, update_model
 
     target = out or default_folder()
     require_place(target)
@@ -146,6 +146,7 @@ def promote(
         if evaluation is None and evaluate:
             evaluation = _evaluate(run, corpus, jobs, progress)
             client.log_dict(run_id, evaluation, EVALUATION)
+        nested = (track.read_json(client, run_id, TRAINING) or {}).get(NESTED)
         source = track.download_model(_model_address(client, run_id))
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
@@ -153,7 +154,7 @@ def promote(
         fresh = scratch / target.name
         shutil.copytree(source, fresh)
         if evaluation is not None:
-            update_model(load_model(fresh), fresh, evaluation)
+            update_model(load_model(fresh), fresh, evaluation | ({NESTED: nested} if nested else {}))
         manifest = load_model(fresh).manifest
         _replace(target, fresh, scratch)
     finally:
