@@ -38,7 +38,6 @@ COMMANDS = {
 }
 _TRAINING_STACK = {
     *(
-        "datasketch",
         "framelens_train",
         "joblib",
         "matplotlib",
