@@ -43,8 +43,8 @@ NOT_FRAMING = frozenset(
     }
 )
 """Measures that tell how a text was collected and laid out, how long it is and how many names it drops: on
-owners never seen they cost .03 to .06 of the AUC pooled over folds (docs/experiments.md). They are counted for
-abstention and not weighed.
+owners never seen they cost .03 to .06 of the AUC pooled over folds (docs/experiments.md). They are counted
+for abstention and not weighed.
 """
 
 
