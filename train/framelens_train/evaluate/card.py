@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framelens_train.evaluate.plots import protocol_title
-from framelens_train.evaluate.table import HEADLINE, interval, number
+from framelens_train.evaluate.table import HEADLINE, interval, number, protocol_cells
 
 if TYPE_CHECKING:
     from framelens.artifact import Artifact
@@ -214,19 +214,7 @@ _PROTOCOL_COLUMNS = (
 
 
 def _protocol_row(title: str, row: Mapping[str, Any]) -> str:
-    cells = (
-        title,
-        f"{row['n']:,}",
-        number(row["macro_f1"]),
-        interval(row["ci95"]),
-        number(row["roc_auc"]),
-        interval(row["roc_auc_ci95"]),
-        number(row["ece"], 3),
-        number(row["brier"], 3),
-        number(row["coverage_at_5_risk"]),
-        number(row["coverage_at_10_risk"]),
-        number(row["false_state_rate_nonwest"]),
-    )
+    cells = (*protocol_cells(title, row), number(row["false_state_rate_nonwest"]))
     return "| " + " | ".join(cells) + " |"
 
 

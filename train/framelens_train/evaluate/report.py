@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 from framelens.errors import UserError
 from framelens_train.evaluate import plots
 from framelens_train.evaluate.plots import PROTOCOL_TITLES, protocol_title
-from framelens_train.evaluate.table import HEADLINE, interval, number
+from framelens_train.evaluate.table import HEADLINE, interval, number, protocol_cells
 
 
 def write_report(figures: Mapping[str, Any], path: Path) -> None:
@@ -116,12 +116,12 @@ def _protocols(figures: Mapping[str, Any]) -> str:
         "answered at 5 % errors", "at 10 %",
     )  # fmt: skip
     rows = [
-        (_protocol_cells(protocol_title(name, row), row), "headline" if name == HEADLINE else "")
+        (protocol_cells(protocol_title(name, row), row), "headline" if name == HEADLINE else "")
         for name, row in figures["protocols"].items()
     ]
     for row in figures["baselines"].values():
         if HEADLINE in row:
-            rows.append((_protocol_cells(f"owners unseen: {row['title']}", row[HEADLINE]), "aside"))
+            rows.append((protocol_cells(f"owners unseen: {row['title']}", row[HEADLINE]), "aside"))
     text = (
         "Each line holds other articles out. In a random split every outlet is in training too, so a "
         "model may learn "
@@ -138,21 +138,6 @@ def _protocols(figures: Mapping[str, Any]) -> str:
         "Macro-F1 with its 95 % interval from resampling outlets.",
     )
     return f"<p>{escape(text)}</p>{figure}{_table(head, rows)}{missing}"
-
-
-def _protocol_cells(title: str, row: Mapping[str, Any]) -> Sequence[str]:
-    return (
-        title,
-        f"{row['n']:,}",
-        number(row["macro_f1"]),
-        interval(row["ci95"]),
-        number(row["roc_auc"]),
-        interval(row["roc_auc_ci95"]),
-        number(row["ece"], 3),
-        number(row["brier"], 3),
-        number(row["coverage_at_5_risk"]),
-        number(row["coverage_at_10_risk"]),
-    )
 
 
 def _owners(figures: Mapping[str, Any]) -> str:

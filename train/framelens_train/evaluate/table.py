@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from framelens_train.evaluate.plots import protocol_title
@@ -131,6 +132,22 @@ def _probes(figures: dict[str, Any]) -> Table:
                 title, f"{row['n']:,}", number(f1[0]), number(f1[1]), number(auc[0]), number(auc[1])
             )
     return table
+
+
+def protocol_cells(title: str, row: Mapping[str, Any]) -> tuple[str, ...]:
+    """A protocol's row as the card and the page show it."""
+    return (
+        title,
+        f"{row['n']:,}",
+        number(row["macro_f1"]),
+        interval(row["ci95"]),
+        number(row["roc_auc"]),
+        interval(row["roc_auc_ci95"]),
+        number(row["ece"], 3),
+        number(row["brier"], 3),
+        number(row["coverage_at_5_risk"]),
+        number(row["coverage_at_10_risk"]),
+    )
 
 
 def number(value: float | None, digits: int = 2) -> str:
