@@ -15,8 +15,9 @@ import numpy.typing as npt
 from framelens.abstain import REASONS, reasons_to_abstain
 from framelens.artifact import Artifact, load_model
 from framelens.clean import clean
+from framelens.clean.column import clean_column
 from framelens.errors import UserError
-from framelens.features.batch import Engine, as_arrow_chunks, featurize
+from framelens.features.batch import Engine, Texts, as_arrow_chunks, featurize
 from framelens.features.reference import MEASURES
 
 if TYPE_CHECKING:
@@ -219,6 +220,10 @@ class Model:
         cleaned = [prepare(text) for text in as_strings(texts)]
         return self.answer_cleaned(cleaned, engine="kernel" if len(cleaned) >= KERNEL_FROM else "reference")
 
+    def answer_column(self, texts: pa.Array | pa.ChunkedArray) -> PredictionBatch:
+        """`predict_batch` of an Arrow column of strings, without a Python object an article on the way."""
+        return self.answer_cleaned(clean_column(texts), engine="kernel")
+
     def explain(self, text: str, *, title: str | None = None) -> Explanation:
         """What moved the score: contributions of terms, sentences and style that sum to it."""
         from framelens.explanation import explain_text
@@ -237,7 +242,7 @@ class Model:
             self.version,
         )
 
-    def answer_cleaned(self, cleaned: Sequence[str], *, engine: Engine) -> PredictionBatch:
+    def answer_cleaned(self, cleaned: Texts, *, engine: Engine) -> PredictionBatch:
         """`predict_batch` of texts that went through `prepare`, by the engine that is asked for."""
         linear = self.artifact.linear
         if engine == "kernel":
