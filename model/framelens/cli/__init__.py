@@ -29,6 +29,7 @@ class _Lazy(NamedTuple):
 COMMANDS = {
     "predict": _Lazy("framelens.cli.predict", "Label one article."),
     "score": _Lazy("framelens.cli.score", "Label every article of a file or many."),
+    "serve": _Lazy("framelens.cli.serve", "Answer over HTTP, for other services and for people."),
     "info": _Lazy("framelens.cli.info", "Show the model's card and figures."),
     "train": _Lazy("framelens_train.cli_train", "Train the table of candidates, tracked in MLflow."),
     "evaluate": _Lazy("framelens_train.cli_evaluate", "Measure a model by every protocol."),
@@ -49,6 +50,22 @@ _TRAINING_STACK = {
     ),
     "zstandard",
 }
+_EXTRAS = {
+    "train": _TRAINING_STACK,
+    "serve": {
+        "anyio",
+        "fastapi",
+        "httptools",
+        "prometheus_client",
+        "pydantic",
+        "starlette",
+        "uvicorn",
+        "uvloop",
+    },
+    "dumps": {"fastwarc", "resiliparse"},
+    "spark": {"pyspark"},
+}
+"""Import packages that an extra brings and the base install lacks."""
 
 
 class LazyGroup(click.Group):
@@ -151,8 +168,9 @@ def _require_training_stack() -> None:
 
 def _missing(error: ModuleNotFoundError) -> Exception:
     package = (error.name or "").partition(".")[0]
-    if package not in _TRAINING_STACK:
-        return error
-    return UserError(
-        f"this command needs {error.name}, which is not installed: pip install 'framelens[train]'"
-    )
+    for extra, packages in _EXTRAS.items():
+        if package in packages:
+            return UserError(
+                f"this command needs {error.name}, which is not installed: pip install 'framelens[{extra}]'"
+            )
+    return error
