@@ -107,8 +107,18 @@ def test_scores_out_of_fold_cover_every_labelled_article(finished, client) -> No
         lambda texts: pd.DataFrame({"text": texts}),
         lambda texts: pd.DataFrame({"id": range(len(texts)), "text": texts}),
         lambda texts: pd.DataFrame({"article": texts}),
+        lambda texts: [{"id": i, "text": text} for i, text in enumerate(texts)],
     ],
-    ids=["list", "series", "named_series", "array", "frame", "frame_with_more", "frame_of_one_column"],
+    ids=[
+        "list",
+        "series",
+        "named_series",
+        "array",
+        "frame",
+        "frame_with_more",
+        "frame_of_one_column",
+        "rows",
+    ],
 )
 @pytest.mark.parametrize("rows", [3, 1])
 def test_the_registered_champion_answers_once_a_text(finished, client, shaped, rows: int) -> None:
@@ -124,12 +134,13 @@ def test_the_registered_champion_answers_once_a_text(finished, client, shaped, r
         assert "too_short" in answers["reasons"][2].split(",")
 
 
-def test_the_signature_names_the_text_column(finished, client) -> None:
+def test_the_signature_names_the_answers_and_the_example_the_text(finished, client) -> None:
     import mlflow
 
     info = mlflow.models.get_model_info(f"models:/{track.REGISTERED_NAME}@{track.ALIAS}")
-    assert info.signature.inputs.input_names() == ["text"]
     assert info.signature.outputs.input_names() == ["label", "p_state", "score", "reasons"]
+    model = mlflow.pyfunc.load_model(f"models:/{track.REGISTERED_NAME}@{track.ALIAS}")
+    assert len(model.predict(model.input_example)) == len(track.EXAMPLE["text"])
 
 
 def test_a_frame_without_the_column_is_refused_by_name(finished, client) -> None:

@@ -36,7 +36,8 @@ class FrameLensModel(PythonModel):
         ----------
         model_input
             A DataFrame with a column ``text`` (or of one column only), a Series, an array, a list of
-            strings, or one string.
+            strings, or one string; in place of a DataFrame, a dict of its columns or a list of its rows as
+            dicts.
 
         Raises
         ------
@@ -54,11 +55,19 @@ class FrameLensModel(PythonModel):
 
 def texts_of(model_input: Any) -> list[Any]:
     """The texts in whatever MLflow hands over, one an article."""
+    import numpy as np
+
+    # MLflow's server makes arrays of JSON: of a list, but also of each string in it, without a dimension
+    items = _items(model_input.tolist() if isinstance(model_input, np.ndarray) else model_input)
+    return [item.item() if isinstance(item, np.ndarray) and item.ndim == 0 else item for item in items]
+
+
+def _items(model_input: Any) -> list[Any]:
     import pandas as pd
 
     if isinstance(model_input, str):
         return [model_input]
-    if isinstance(model_input, dict):
+    if isinstance(model_input, dict) or (isinstance(model_input, list) and _are_rows(model_input)):
         model_input = pd.DataFrame(model_input)
     if isinstance(model_input, pd.DataFrame):
         if COLUMN in model_input.columns:
@@ -68,6 +77,10 @@ def texts_of(model_input: Any) -> list[Any]:
             raise ValueError(f"the model reads the column 'text'; the input has {names}: rename one of them")
         return list(model_input.iloc[:, 0])
     return list(model_input)
+
+
+def _are_rows(items: list[Any]) -> bool:
+    return bool(items) and all(isinstance(item, dict) for item in items)
 
 
 set_model(FrameLensModel())

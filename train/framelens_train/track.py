@@ -43,6 +43,9 @@ MODEL, PIPELINE = "model", "pipeline"
 TRUSTED = ("framelens_train.", "sklearn.")
 """Packages whose classes a logged pipeline may hold; MLflow keeps the classes' names with the model."""
 
+EXAMPLE = {"text": ["The text of one article.", "The text of another one."]}
+"""What a client may send: kept with the model as the example of its input."""
+
 _LOGGERS = ("mlflow", "alembic", "sqlalchemy")
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -259,7 +262,6 @@ def log_models(run: TrackedRun, folder: Path, pipeline: Pipeline) -> str:
     from mlflow.types import ColSpec, DataType, Schema
 
     framelens = f"framelens=={versions()['framelens']}"
-    text = Schema([ColSpec(DataType.string, "text")])
     answers = Schema(
         [
             ColSpec(DataType.string, "label"),
@@ -268,16 +270,17 @@ def log_models(run: TrackedRun, folder: Path, pipeline: Pipeline) -> str:
             ColSpec(DataType.string, "reasons"),
         ]
     )
-    signature = ModelSignature(inputs=text, outputs=answers)
-    # MLflow refuses a list or an unnamed Series for a named column; with this it leaves the check to the
-    # model
-    signature._is_signature_from_type_hint = True
+    # No schema of the inputs: for a named column MLflow refuses a list, an array and an unnamed Series before
+    # the model sees them, for an unnamed one it takes a frame's first column, whatever it is. The model takes
+    # every form, and says itself what it does not take.
+    signature = ModelSignature(outputs=answers)
     with mlflow.start_run(run_id=run.run_id):
         flavour = mlflow.pyfunc.log_model(
             name=MODEL,
             python_model=str(Path(__file__).with_name("pyfunc_model.py")),
             artifacts={"model": str(folder)},
             signature=signature,
+            input_example=EXAMPLE,
             pip_requirements=[
                 framelens,
                 f"mlflow=={versions()['mlflow']}",
