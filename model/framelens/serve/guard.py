@@ -19,7 +19,7 @@ from framelens.serve.settings import Settings
 
 PAGE = {
     "page.css": "text/css",
-    "page.js": "text/javascript",
+    **dict.fromkeys(("page.js", "answer.js", "dom.js", "examples.js", "figures.js"), "text/javascript"),
     "icon.svg": "image/svg+xml",
     "explanation.css": "text/css",
 }
