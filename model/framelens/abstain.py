@@ -16,6 +16,10 @@ REASONS = ("too_short", "not_english", "unfamiliar", "near_boundary")
 """Every reason to abstain, in the order in which they are given."""
 
 _COLUMN = {name: i for i, name in enumerate(MEASURES)}
+_COUNTED = (
+    *("words", "letters", "foreign_letters", "names", "common_words"),
+    *("function_reporter", "function_quoted"),
+)
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def text_shares(measures: npt.NDArray[np.int32]) -> dict[str, npt.NDArray[np.flo
     dict
         ``function``, ``foreign`` and ``known``; float64 in 0..1, shape (n,) each.
     """
-    counts = {name: measures[:, i].astype(np.float64) for name, i in _COLUMN.items()}
+    counts = {name: measures[:, _COLUMN[name]].astype(np.float64) for name in _COUNTED}
     words, letters, foreign = counts["words"], counts["letters"], counts["foreign_letters"]
     function = counts["function_reporter"] + counts["function_quoted"]
     return {

@@ -21,7 +21,7 @@ from framelens.predictor import Model
 from framelens.serve import schemas
 from framelens.serve.answers import answer, explain
 from framelens.serve.bodies import Article, read_article, read_batch
-from framelens.serve.guard import PAGE, Guard
+from framelens.serve.guard import Guard
 from framelens.serve.problems import Problem, answer_http_exception, answer_problem
 from framelens.serve.schemas import OF_BODIES, problems
 from framelens.serve.service import Service
@@ -30,7 +30,17 @@ from framelens.serve.settings import Settings
 LONG_TEXT = 20_000
 """Characters from which on a single article leaves the event loop's thread: about a millisecond of work."""
 
+TOKEN_PATHS = frozenset({"/v1/predict", "/v1/predict/batch", "/v1/explain", "/v1/model", "/metrics"})
+"""Paths that need the token, where the server has one."""
+
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
+
+_MEDIA_TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
 
 _DESCRIPTION = """Whether an English news article is framed the way state-controlled media frame the news.
 
@@ -71,7 +81,14 @@ def create_app(model: Model, settings: Settings | None = None) -> FastAPI:
     _add_operations(app, service)
     _add_page(app)
     paths = frozenset(str(getattr(route, "path", "")) for route in app.routes)
-    app.add_middleware(Guard, settings=service.settings, metrics=service.metrics, paths=paths)
+    app.add_middleware(
+        Guard,
+        settings=service.settings,
+        metrics=service.metrics,
+        paths=paths,
+        # what holds no data, for probes and browsers that cannot send a token
+        open_paths=paths - TOKEN_PATHS,
+    )
     app.openapi = partial(_openapi, app, service.settings)  # type: ignore[method-assign]
     return app
 
@@ -180,10 +197,11 @@ def _add_operations(app: FastAPI, service: Service) -> None:
 def _add_page(app: FastAPI) -> None:
     """The page: files that hold no data and need no token."""
     folder = resources.files("framelens.serve") / "page"
-    files = {"index.html": "text/html"} | PAGE
-    for name, media_type in files.items():
-        content = CSS.encode() if name == "explanation.css" else (folder / name).read_bytes()
-        path = "/" if name == "index.html" else f"/{name}"
+    files = {f"/{file.name}": file.read_bytes() for file in folder.iterdir()}
+    files["/explanation.css"] = CSS.encode()
+    for name, content in files.items():
+        media_type = _MEDIA_TYPES["." + name.rpartition(".")[2]]
+        path = "/" if name == "/index.html" else name
         app.add_route(path, _file(content, media_type), include_in_schema=False)
 
 
@@ -205,7 +223,7 @@ def _openapi(app: FastAPI, settings: Settings) -> dict[str, Any]:
         if settings.token is not None:
             components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
             for path, operations in whole["paths"].items():
-                if path not in Guard.OPEN:
+                if path in TOKEN_PATHS:
                     for operation in operations.values():
                         operation["security"] = [{"token": []}]
                         operation["responses"] |= {

@@ -17,14 +17,6 @@ from framelens.serve.metrics import Metrics
 from framelens.serve.problems import Problem
 from framelens.serve.settings import Settings
 
-PAGE = {
-    "page.css": "text/css",
-    **dict.fromkeys(("page.js", "answer.js", "dom.js", "examples.js", "figures.js"), "text/javascript"),
-    "icon.svg": "image/svg+xml",
-    "explanation.css": "text/css",
-}
-"""Files of the page beside `/`, and their types; the last is the style sheet of explanations' fragments."""
-
 _HEADERS = [
     (
         b"content-security-policy",
@@ -47,13 +39,20 @@ class Guard:
     paths
         The application's paths. A request for another one is counted and logged as ``unmatched``: paths are
         the client's text.
+    open_paths
+        Those of them that need no token.
     """
 
-    OPEN = frozenset({"/", *(f"/{name}" for name in PAGE), "/healthz", "/readyz", "/openapi.json"})
-    """Paths that need no token: they hold no data, and probes and browsers cannot send one."""
-
-    def __init__(self, app: ASGIApp, *, settings: Settings, metrics: Metrics, paths: frozenset[str]) -> None:
-        self._app, self._metrics, self._paths = app, metrics, paths
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        settings: Settings,
+        metrics: Metrics,
+        paths: frozenset[str],
+        open_paths: frozenset[str],
+    ) -> None:
+        self._app, self._metrics, self._paths, self._open = app, metrics, paths, open_paths
         self._expected = f"Bearer {settings.token}".encode() if settings.token else None
         self._log = logging.getLogger(LOGGER)
 
@@ -98,7 +97,7 @@ class Guard:
 
     def _may_pass(self, path: str, headers: dict[bytes, bytes]) -> bool:
         assert self._expected is not None
-        return path in self.OPEN or hmac.compare_digest(headers.get(b"authorization", b""), self._expected)
+        return path in self._open or hmac.compare_digest(headers.get(b"authorization", b""), self._expected)
 
     def _note(
         self,
