@@ -23,7 +23,8 @@ import zstandard
 
 from framelens.cli import main
 from framelens.predictor import Model, load
-from framelens.scoring import readers, run
+from framelens.scoring import rows as limits
+from framelens.scoring import run
 from framelens.scoring.writers import moved_into_place
 
 _spec = importlib.util.spec_from_file_location(
@@ -181,7 +182,8 @@ def test_broken_rows_of_a_table_are_told(score: Score) -> None:
 
 
 def test_a_line_too_long_is_passed_over(score: Score, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(limits, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(limits, "BLOCK_BYTES", 300)
     long = json_lines([{"id": "long", "text": "the " * 5000}])
     assert score(long + json_lines(ROWS[:1]) + long) == 1
     assert [r["id"] for r in score.output] == ["a0"]
@@ -206,7 +208,7 @@ def test_columns_are_found_or_given(score: Score) -> None:
             "has no column of text; it has 'a', 'b': name the right one with",
         ),
         ("in.jsonl", b'{"text": "x"}\n', ["--id-column", "key"], "no column 'key'; it has 'text'"),
-        ("in.warc", b"", [], "is none of .jsonl"),
+        ("in.warc", b"", [], "is none of"),
         ("in.jsonl", b'{"text": 1}\n{"text": 2}\n', ["--max-rejects", "1"], "more than 1 rows were rejected"),
     ],
 )
@@ -247,7 +249,7 @@ def test_a_crash_leaves_the_old_output_and_nothing_beside(
     def crash(*_: object) -> None:
         raise RuntimeError("bug")
 
-    monkeypatch.setattr(run, "score_batch", crash)
+    monkeypatch.setattr(run, "score_table", crash)
     with pytest.raises(RuntimeError, match="bug"):
         score(json_lines(ROWS))
     assert (score.output, score.files()) == (old, {"in.jsonl", "out.jsonl"})
@@ -270,7 +272,7 @@ def test_two_runs_on_one_output_do_not_mix(score: Score) -> None:
 
 
 def test_many_batches_keep_the_order(score: Score, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "BATCH_ROWS", 7)
+    monkeypatch.setattr(limits, "BLOCK_BYTES", 700)
     rows = [{"id": str(i), "text": STATE if i % 5 else None} for i in range(500)]
     assert score(json_lines(rows)) == 1
     assert [r["id"] for r in score.output] == [str(i) for i in range(500) if i % 5]

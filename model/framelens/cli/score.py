@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from framelens.predictor import load
-from framelens.scoring.readers import Columns, Progress
+from framelens.scoring.rows import Columns
 from framelens.scoring.run import Counts, Watch, score_files
+from framelens.scoring.sources import Source
 
 
 @click.command("score")
@@ -42,7 +43,7 @@ def score_command(
     model = load(model_path)
     started = time.monotonic()
     columns = Columns(text_column, id_column)
-    with _Shown(list(inputs)) as watch:
+    with _Shown() as watch:
         counts = score_files(model, list(inputs), output, columns, max_rejects=max_rejects, watch=watch)
     seconds = max(time.monotonic() - started, 1e-9)
     rejected = f"; {counts.rejected:,} rejected, see {output}.rejects.jsonl" if counts.rejected else ""
@@ -54,9 +55,8 @@ def score_command(
 class _Shown(Watch):
     """A progress bar on stderr, where that is a terminal."""
 
-    def __init__(self, inputs: list[str]) -> None:
-        self._sizes = {p: Path(p).stat().st_size if p != "-" and Path(p).is_file() else 0 for p in inputs}
-        self._done = self._size = 0
+    def __init__(self) -> None:
+        self._before: list[int] = []
         self._bar: Any = None
         self._task: Any = None
 
@@ -78,7 +78,7 @@ class _Shown(Watch):
                 TextColumn("{task.description}"),
             )
             self._bar = Progress(*columns, console=Console(stderr=True))
-            self._task = self._bar.add_task("", total=sum(self._sizes.values()) or None)
+            self._task = self._bar.add_task("", total=None)
             self._bar.start()
         return self
 
@@ -86,18 +86,15 @@ class _Shown(Watch):
         if self._bar is not None:
             self._bar.stop()
 
-    def file(self, path: str) -> Progress:
+    def inputs(self, sources: list[Source]) -> None:
         """The bar counts bytes as they lie on the disk."""
-        self._done += self._size
-        before, self._size = self._done, self._sizes[path]
+        sizes = [source.size for source in sources]
+        self._before = [sum(sizes[:i]) for i in range(len(sizes))]
+        if self._bar is not None:
+            self._bar.update(self._task, total=sum(sizes) or None)
 
-        def read(n: int) -> None:
-            if self._bar is not None:
-                self._bar.update(self._task, completed=before + n)
-
-        return read
-
-    def counts(self, counts: Counts) -> None:
+    def read(self, file: int, size: int, counts: Counts) -> None:
         """Rows so far, beside the bar."""
         if self._bar is not None:
-            self._bar.update(self._task, description=f"{counts.scored:,} rows, {counts.rejected:,} rejected")
+            said = f"{counts.scored:,} rows, {counts.rejected:,} rejected"
+            self._bar.update(self._task, completed=self._before[file] + size, description=said)

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 
 from framelens.errors import UserError
 from framelens.features.arrow import cores
-from framelens.predictor import Model, prepare
-from framelens.scoring.readers import Article, Columns, Progress, Reject, check_inputs, read_rows
+from framelens.predictor import Model
+from framelens.scoring.readers import read_blocks
+from framelens.scoring.rows import Block, Columns
+from framelens.scoring.score import score_table
+from framelens.scoring.sources import Source, find_sources
 from framelens.scoring.writers import RejectsFile, check_output, moved_into_place, open_writer
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-BATCH_CHARACTERS, BATCH_ROWS = 2 << 20, 4096
-"""A batch ends at the first of these."""
 
 
 @dataclass(slots=True)
@@ -34,12 +34,11 @@ class Counts:
 class Watch:
     """Told how a run goes; the command line shows it."""
 
-    def file(self, path: str) -> Progress:
-        """A file begins; what it returns is called with the bytes read of it."""
-        return lambda _: None
+    def inputs(self, sources: list[Source]) -> None:
+        """The run begins."""
 
-    def counts(self, counts: Counts) -> None:
-        """A batch is written."""
+    def read(self, file: int, size: int, counts: Counts) -> None:
+        """Of input number `file`, from 0, `size` bytes are done."""
 
 
 def score_files(
@@ -56,7 +55,7 @@ def score_files(
     Parameters
     ----------
     inputs
-        Files as `framelens.scoring.readers.read_rows` takes them, read one after the other.
+        Files, folders, patterns or ``-``, read one after the other.
     output
         Ends in one of `framelens.scoring.writers.ENDINGS`; has the columns id, label, p_state, score,
         reasons, n_words and model, in the order of the rows. Rows that cannot be scored go to
@@ -71,29 +70,29 @@ def score_files(
         `output` then.
     """
     ending = check_output(output)
-    check_inputs(inputs)
+    sources = find_sources(inputs)
     watch = watch or Watch()
+    watch.inputs(sources)
     counts = Counts()
     with moved_into_place(output) as file:
         rejects = RejectsFile(output)
         try:
             writer = open_writer(ending, file)
-            writer.write(score_batch(model, []))  # an output without rows has columns all the same
-            for item in _in_order(model, _items(inputs, columns, watch)):
-                if isinstance(item, Reject):
-                    rejects.add(item.file, item.row, item.reason)
+            writer.write(no_rows(model, columns))  # an output without rows has columns all the same
+            for number, block, table in _in_order(model, sources, columns):
+                for reject in block.rejects:
+                    rejects.add(reject.file, reject.row, reject.reason)
                     counts.rejected += 1
                     if max_rejects is not None and counts.rejected > max_rejects:
                         raise UserError(
-                            f"more than {max_rejects} rows were rejected, the last one row {item.row} of "
-                            f"{item.file}: {item.reason}"
+                            f"more than {max_rejects} rows were rejected, the last one row {reject.row} of "
+                            f"{reject.file}: {reject.reason}"
                         )
-                else:
-                    table, characters = item
+                if table is not None and block.rows is not None:
                     writer.write(table)
                     counts.scored += table.num_rows
-                    counts.characters += characters
-                watch.counts(counts)
+                    counts.characters += block.rows.table.column(1).nbytes
+                watch.read(number, block.size, counts)
             writer.close()
             rejects.finish()
         except BaseException:
@@ -102,67 +101,38 @@ def score_files(
     return counts
 
 
-def _items(inputs: list[str], columns: Columns, watch: Watch) -> Iterator[Article | Reject]:
-    for path in inputs:
-        yield from read_rows(path, columns, watch.file(path))
+def no_rows(model: Model, columns: Columns) -> pa.Table:
+    """The output's columns."""
+    import pyarrow as pa
+
+    kept = {f"{i}": pa.array([], type=pa.string()) for i in range(len(columns.keep))}
+    texts = pa.array([], type=pa.large_string())
+    return score_table(
+        model, pa.table({"id": pa.array([], type=pa.string()), "text": texts} | kept), columns.keep
+    )
 
 
-def _in_order(model: Model, items: Iterator[Article | Reject]) -> Iterator[tuple[pa.Table, int] | Reject]:
-    """Scored batches, at most two a core at a time in the making; rejects where they come up."""
-    waiting: deque[Future[tuple[pa.Table, int]]] = deque()
+def _in_order(
+    model: Model, sources: list[Source], columns: Columns
+) -> Iterator[tuple[int, Block, pa.Table | None]]:
+    """Blocks with their answers, in the order of the input, at most two a core at a time in the making."""
+    waiting: deque[tuple[int, Block, Future[pa.Table | None]]] = deque()
     threads = cores()
     with ThreadPoolExecutor(threads) as pool:
         try:
-            for batch in _batches(items):
-                if isinstance(batch, Reject):
-                    yield batch
-                    continue
-                waiting.append(pool.submit(_score, model, batch))
-                while len(waiting) > 2 * threads:
-                    yield waiting.popleft().result()
+            for number, source in enumerate(sources):
+                for block in read_blocks(source, columns):
+                    waiting.append((number, block, pool.submit(_score, model, block, columns)))
+                    while len(waiting) > 2 * threads:
+                        at, done, future = waiting.popleft()
+                        yield at, done, future.result()
             while waiting:
-                yield waiting.popleft().result()
+                at, done, future = waiting.popleft()
+                yield at, done, future.result()
         finally:
-            for future in waiting:
+            for *_, future in waiting:
                 future.cancel()
 
 
-def _batches(items: Iterator[Article | Reject]) -> Iterator[list[Article] | Reject]:
-    batch: list[Article] = []
-    characters = 0
-    for item in items:
-        if isinstance(item, Reject):
-            yield item
-            continue
-        batch.append(item)
-        characters += len(item.text)
-        if characters >= BATCH_CHARACTERS or len(batch) >= BATCH_ROWS:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
-
-
-def _score(model: Model, articles: list[Article]) -> tuple[pa.Table, int]:
-    return score_batch(model, articles), sum(len(article.text) for article in articles)
-
-
-def score_batch(model: Model, articles: list[Article]) -> pa.Table:
-    """The output's rows for some articles."""
-    import pyarrow as pa
-
-    answers = model.answer_cleaned(
-        [prepare(article.text) for article in articles], engine="kernel"
-    ).to_arrow()
-    version = f"{model.version.name} {model.version.version}"
-    return pa.table(
-        {
-            "id": pa.array([article.id for article in articles], type=pa.string()),
-            "label": answers["label"],
-            "p_state": answers["p_state"],
-            "score": answers["score"],
-            "reasons": answers["reasons"],
-            "n_words": answers["words"],
-            "model": pa.array([version] * len(articles), type=pa.string()),
-        }
-    )
+def _score(model: Model, block: Block, columns: Columns) -> pa.Table | None:
+    return score_table(model, block.rows.table, columns.keep) if block.rows is not None else None
