@@ -28,7 +28,7 @@ from framelens_train.evaluate.fitting import Done, Job, RecipeFitter
 from framelens_train.evaluate.protocols import ProtocolResult, available_splits, run_protocols
 from framelens_train.evaluate.run import corpus_figures, reliability_rows
 from framelens_train.evaluate.slices import slice_figures
-from framelens_train.evaluate.summary import groups_figures, protocol_figures
+from framelens_train.evaluate.summary import groups_figures, protocol_figures, training_distribution
 from framelens_train.search import Journal, request_key, run_fits
 from framelens_train.selection import Contender, Fit, Selection, best_by_key, select
 
@@ -331,6 +331,7 @@ def _log_winner(
         "per_owner": groups_figures(sample.articles, headline.scored, "owner"),
         "hard_slices": slice_figures(sample, headline.scored, headline.mixed),
         "corpus": corpus_figures(corpus),
+        "training_distribution": training_distribution(headline.scored, sample.batch.measures),
         "seed": settings.seed,
     }
     protocols = dict(measured["protocols"])

@@ -23,6 +23,7 @@ KEPT = (
     "voice_and_quotation",
     "calibration",
     "corpus",
+    "training_distribution",
     "seed",
 )
 NESTED = "owner_disjoint_nested"

@@ -106,6 +106,7 @@ def evaluate_recipe(
     }
     figures["worst_articles"] = worst_articles(corpus, headline.scored)
     figures["corpus"] = corpus_figures(corpus)
+    figures["training_distribution"] = summary.training_distribution(headline.scored, corpus.batch.measures)
     figures["recipe"] = recipe.to_dict()
     figures["seed"] = seed
     tell("probes", 1, 1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from framelens.abstain import text_shares
 from framelens_train.evaluate import bootstrap
 from framelens_train.evaluate.metrics import (
     by_group,
@@ -144,6 +145,38 @@ def groups_figures(articles: pd.DataFrame, scored: Scored, column: str) -> dict[
     return by_group(
         names, scored.y, scored.p, found=scored.found, answered=~scored.abstains, fold=scored.fold
     )
+
+
+def training_distribution(scored: Scored, measures: npt.NDArray[np.int32]) -> dict[str, Any]:
+    """What a service compares its articles with (`framelens.serve.drift`): deciles, and shares between them.
+
+    Parameters
+    ----------
+    scored
+        Articles by classifiers that had not seen their owner: in-sample scores would be surer than any that
+        the service will see. What is too short or not English is left out, there as here.
+    measures
+        int32, shape (articles of the corpus, len(MEASURES)).
+
+    Returns
+    -------
+    dict
+        For ``score`` and ``known_share`` (common words among the words that are no names): ``edges``,
+        ascending, each the least value of its bin, and ``shares`` of the bins below, between and above them.
+    """
+    articles = scored.take(~(scored.reasons["too_short"] | scored.reasons["not_english"]))
+    known = text_shares(measures[articles.rows])["known"]
+    return {"score": _deciles(articles.score), "known_share": _deciles(known)}
+
+
+def _deciles(values: npt.NDArray[np.float64]) -> dict[str, list[float]]:
+    """Bins of about a tenth of the values; of equal values in fewer bins. None of them is empty."""
+    if not len(values):
+        return {"edges": [], "shares": [1.0]}
+    edges = np.unique(np.quantile(values, np.arange(1, 10) / 10, method="higher"))
+    edges = edges[edges > values.min()]
+    counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
+    return {"edges": edges.tolist(), "shares": (counts / len(values)).tolist()}
 
 
 def _mean(values: npt.NDArray[Any]) -> float | None:
