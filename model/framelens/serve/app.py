@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from importlib import resources
@@ -61,8 +61,8 @@ def create_app(model: Model, settings: Settings | None = None) -> FastAPI:
     Returns
     -------
     FastAPI
-        Ready once its lifespan has started and the kernel is loaded, which a thread of it does; its
-        ``state.service`` is the `Service`.
+        Ready when a thread that its lifespan starts has loaded the kernel; its ``state.service`` is the
+        `Service`.
     """
     service = Service(model, settings or Settings())
     app = FastAPI(
@@ -95,11 +95,11 @@ def create_app(model: Model, settings: Settings | None = None) -> FastAPI:
 
 @contextlib.asynccontextmanager
 async def _lifespan(service: Service, app: FastAPI) -> AsyncIterator[None]:
-    warming = asyncio.get_running_loop().run_in_executor(None, service.start)
+    # a daemon, because stopping must not wait for a compiler
+    threading.Thread(target=service.start, name="framelens-start", daemon=True).start()
     try:
         yield
     finally:
-        await warming
         service.close()
 
 

@@ -82,8 +82,8 @@ def _check_media_type(request: Request) -> None:
 async def _read(request: Request, settings: Settings) -> bytes:
     limit = settings.max_body_bytes
     declared = request.headers.get("content-length", "")
-    if declared.isascii() and declared.isdigit() and int(declared) > limit:
-        raise too_large("the body", int(declared), limit, "bytes", kind="body-too-large")
+    if declared.isascii() and declared.isdigit() and int(declared[:18]) > limit:
+        raise too_large("the body", int(declared[:18]), limit, "bytes", kind="body-too-large")
     chunks, size = [], 0
     try:
         async with asyncio.timeout(settings.request_seconds):

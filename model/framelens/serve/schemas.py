@@ -159,7 +159,7 @@ class ProblemDetails(BaseModel):
             "examples": [
                 {
                     "type": "urn:framelens:problem:text-too-long",
-                    "title": "Unprocessable Content",
+                    "title": "Unprocessable Entity",
                     "status": 422,
                     "detail": "text has 120,000 characters; at most 100,000 are accepted",
                     "limit": 100000,

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import socket
 import tempfile
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
 
 from framelens.errors import UserError
 from framelens.predictor import Model, load
-from framelens.serve.logs import log_config
-from framelens.serve.settings import Settings
+from framelens.serve.app import create_app
+from framelens.serve.logs import LOGGER, log_config
+from framelens.serve.metrics import FOLDER
+from framelens.serve.settings import TOKEN, Settings
 
-if TYPE_CHECKING:
-    from fastapi import FastAPI
+KEEP_ALIVE_SECONDS = 75
+"""An idle connection is closed after this: longer than the minute that proxies keep theirs."""
 
 
 def run(settings: Settings, *, log_level: str = "INFO") -> None:
@@ -28,42 +34,31 @@ def run(settings: Settings, *, log_level: str = "INFO") -> None:
     UserError
         When the model cannot be loaded or the address not be listened on.
     """
-    import uvicorn
-    from uvicorn.supervisors import Multiprocess
-
     model = load(settings.model)  # here, so that a wrong path is one line and not a worker's death
     with _listening(settings) as listener:
-        several = settings.workers > 1
-        if several:
-            _share_metrics()
         config = uvicorn.Config(
-            partial(_worker, settings) if several else partial(_application, model, settings),
+            partial(_worker, settings) if settings.workers > 1 else partial(create_app, model, settings),
             factory=True,
             workers=settings.workers,
             log_config=log_config(log_level),
             access_log=False,  # the guard's says more, and less of what clients sent
             server_header=False,
             lifespan="on",
-            timeout_graceful_shutdown=int(settings.stop_seconds),
-            timeout_keep_alive=75,
+            timeout_graceful_shutdown=max(1, round(settings.stop_seconds)),
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_worker_healthcheck=30,  # a worker may be compiling the kernel
         )
         _announce(settings, listener, model)
-        if several:
-            del model
-            Multiprocess(config, sockets=[listener]).run()
-            return
-        with _quiet_stop():
-            uvicorn.Server(config).run(sockets=[listener])
-
-
-def _application(model: Model, settings: Settings) -> FastAPI:
-    from framelens.serve.app import create_app
-
-    return create_app(model, settings)
+        if settings.workers > 1:
+            with _shared_metrics():
+                Multiprocess(config, sockets=[listener]).run()
+        else:
+            with _quiet_stop():
+                uvicorn.Server(config).run(sockets=[listener])
 
 
 def _worker(settings: Settings) -> FastAPI:
-    return _application(load(settings.model), settings)
+    return create_app(load(settings.model), settings)
 
 
 @contextlib.contextmanager
@@ -80,24 +75,29 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
             f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}; "
             "choose another address with --host and --port"
         ) from None
-    listener.set_inheritable(True)
     with listener:
         yield listener
 
 
-def _share_metrics() -> None:
-    """A folder through which the workers' counters are added up; for processes started from here on."""
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="framelens-metrics-")
+@contextlib.contextmanager
+def _shared_metrics() -> Iterator[None]:
+    """A folder through which the counters of workers started from here on are added up."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="framelens-metrics-")
+    except OSError as error:
+        raise UserError(
+            f"several workers need a writable folder for their counters: {error.strerror or error}; "
+            "name one with TMPDIR, or use --workers 1"
+        ) from None
+    with folder as name:
+        os.environ[FOLDER] = name
+        yield
 
 
 def _announce(settings: Settings, listener: socket.socket, model: Model) -> None:
-    import logging
-
-    from framelens.serve.logs import LOGGER
-
     host, port = listener.getsockname()[:2]
     where = f"[{host}]" if ":" in host else host
-    fields: dict[str, Any] = {
+    fields = {
         "address": f"http://{where}:{port}",
         "model": " ".join(model.version),
         "workers": settings.workers,
@@ -106,7 +106,7 @@ def _announce(settings: Settings, listener: socket.socket, model: Model) -> None
     log = logging.getLogger(LOGGER)
     log.info("listening", extra={"fields": fields})
     if settings.token is None and not host.startswith("127.") and host != "::1":
-        log.warning("reachable from other machines without a token; set FRAMELENS_TOKEN")
+        log.warning(f"reachable from other machines without a token; set {TOKEN}")
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 from framelens.features.arrow import cores
 from framelens.predictor import Model
 from framelens.serve.answers import warm_up
+from framelens.serve.logs import LOGGER
 from framelens.serve.metrics import Metrics
 from framelens.serve.problems import Problem
 from framelens.serve.settings import Settings
@@ -31,9 +33,13 @@ class Service:
         self._waiting = 0
 
     def start(self) -> None:
-        """Load the kernel; from then on the service is ready."""
-        warm_up(self.model)
-        self.ready = True
+        """Load the kernel; from then on the service is ready. A failure is logged, and it never is."""
+        try:
+            warm_up(self.model)
+        except Exception:
+            logging.getLogger(LOGGER).exception("the model cannot answer")
+        else:
+            self.ready = True
 
     def require_ready(self) -> None:
         """A `Problem` until the model and the kernel are loaded."""
