@@ -10,7 +10,7 @@ const REASONS = {
   not_english: ["It does not look like English.", "English"],
   unfamiliar: ["Its vocabulary is unlike anything the model learned from.", "Familiar vocabulary"],
   near_boundary: [
-    "It is too close to call: at this probability either label stays possible.",
+    "It is too close to call.",
     "Far enough from the boundary",
   ],
 };

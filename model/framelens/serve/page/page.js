@@ -20,35 +20,45 @@ class Problem extends Error {
   }
 }
 
+const STILL_HERE = "Your text is still here: try again.";
+
 async function ask(path, body) {
   const token = $("token").value.trim();
   const headers = { Accept: "application/json" };
   if (token) headers.Authorization = `Bearer ${token}`;
   if (body) headers["Content-Type"] = "application/json";
-  let response;
-  try {
-    const signal = AbortSignal.timeout(TIMEOUT);
-    response = await fetch(path, {
-      method: body ? "POST" : "GET",
-      headers,
-      body: body && JSON.stringify(body),
-      signal,
-    });
-  } catch (error) {
-    if (error.name === "TimeoutError")
-      throw new Problem(
-        "No answer in time",
-        `The server said nothing for ${TIMEOUT / 1000} seconds. Your text is still here: try again.`,
-      );
-    throw new Problem(
-      "The server can't be reached",
-      "You may be offline, or it has stopped. Your text is still here: try again.",
-    );
-  }
+  const request = {
+    method: body ? "POST" : "GET",
+    headers,
+    body: body && JSON.stringify(body),
+    signal: AbortSignal.timeout(TIMEOUT),
+  };
+  const response = await insist(path, request);
   const data = await response.json().catch(() => null);
   if (response.ok && data) return data;
+  if (response.status === 401) {
+    const title = token ? "The server refuses this token" : "This server asks for an access token";
+    throw new Problem(title, "Enter it below and try again.", 401);
+  }
   const title = data?.title || `The server answered ${response.status}`;
   throw new Problem(title, data?.detail || "It gave no further detail.", response.status);
+}
+
+// A server that has just been started, or has too much to do, says so: ask again until time is up.
+async function insist(path, request) {
+  try {
+    for (;;) {
+      const response = await fetch(path, request);
+      const wait = 1000 * Number(response.headers.get("Retry-After"));
+      if (response.status !== 503 || !wait) return response;
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  } catch (error) {
+    if (error.name === "TimeoutError") {
+      throw new Problem("No answer in time", `The server had ${TIMEOUT / 1000} seconds. ${STILL_HERE}`);
+    }
+    throw new Problem("The server can't be reached", `You may be offline, or it has stopped. ${STILL_HERE}`);
+  }
 }
 
 function showProblem(problem) {
