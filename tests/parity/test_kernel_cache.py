@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from framelens.features import kernel
+from framelens.features import compiled
 
 
 def test_an_unwritable_cache_is_said_once_and_does_no_harm(
@@ -18,8 +18,8 @@ def test_an_unwritable_cache_is_said_once_and_does_no_harm(
             raise RuntimeError("cannot cache function: no locator available")
         return lambda function: function
 
-    monkeypatch.setattr(kernel.numba, "njit", njit)
-    monkeypatch.setattr(kernel, "_uncached", [])
+    monkeypatch.setattr(compiled.numba, "njit", njit)
+    monkeypatch.setattr(compiled, "_uncached", [])
 
     def double(x: int) -> int:
         return 2 * x
@@ -27,6 +27,6 @@ def test_an_unwritable_cache_is_said_once_and_does_no_harm(
     def triple(x: int) -> int:
         return 3 * x
 
-    assert (kernel._jit(double)(2), kernel._jit(triple)(2)) == (4, 6)
+    assert (compiled.jit(double)(2), compiled.jit(triple)(2)) == (4, 6)
     assert len(caplog.records) == 1
     assert "set NUMBA_CACHE_DIR to a writable folder" in caplog.text

@@ -10,6 +10,8 @@ import orjson
 import pyarrow as pa
 import pytest
 
+from framelens.clean import clean
+from framelens.clean.column import clean_column
 from framelens.features.arrow import score_arrow
 from framelens.features.batch import as_arrow_chunks, featurize
 from framelens.features.discover import discover_terms
@@ -49,3 +51,8 @@ def test_counts_and_scores_agree(texts: list[str]) -> None:
     scores, measures = score_arrow(as_arrow_chunks(texts), linear)
     np.testing.assert_allclose(scores, linear.decision_function(reference), atol=1e-6)
     np.testing.assert_array_equal(measures, reference.measures)
+
+
+def test_columns_are_cleaned_like_texts(texts: list[str]) -> None:
+    cleaned = clean_column(pa.array(texts, type=pa.large_string())).to_pylist()
+    assert [text.strip() for text in cleaned] == [clean(text) for text in texts]

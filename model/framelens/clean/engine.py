@@ -15,18 +15,21 @@ A rule belongs to one of six places, in the order in which they run:
 ``mask``
     As ``anywhere``, but what it takes out does not split what the rules of ``head`` and ``tail`` look at.
 
-Rules of all places but ``head`` and ``tail`` have literals, one of which must occur before a regular
-expression is tried. One pass finds all literals; it is quick because they begin with characters that are
-rare in prose (a literal need not begin where the pattern does). The rules of a ``head`` and of a ``tail``
-are one alternation each, tried at a few positions; where two match, the one that stands first in the file
-wins.
+Every rule has literals, one of which must occur before a regular expression is tried. One pass finds those
+of all places but ``head`` and ``tail``; it is quick because they begin with characters that are rare in
+prose (a literal need not begin where the pattern does). A rule for ``head`` or ``tail`` is tried at a few
+positions, and only when one of its literals stands near enough to the start or the end; where two match, the
+one that stands first in the file wins.
+
+`framelens.clean.column` finds the literals of many texts by a compiled kernel, and leaves the rest to
+`removals`, as `explain_clean` does.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from framelens.clean.rules import Rule, Rules, load_rules
 
@@ -51,8 +54,7 @@ _SENTENCE_END = re.compile(r"[.!?…][\"”’)\]]*\s|\n|(?<=[a-z])[.!?](?=[A-Z�
 _TAIL_START = re.compile(r"(?<=[.!?…)\"”’\]])\s+|[([]|\s[-–—*]")
 
 
-@dataclass(frozen=True, slots=True)
-class Removal:
+class Removal(NamedTuple):
     """A stretch of the original text, in characters, that `clean` takes out, and the rule that says so."""
 
     rule: str
@@ -87,43 +89,57 @@ def without(text: str, removals: list[Removal]) -> str:
 def explain_clean(text: str, rules: Rules | None = None) -> list[Removal]:
     """What `clean` takes out, in the order of the text; the stretches do not overlap."""
     rules = rules or load_rules()
-    taken, masks = _triggered(text, rules)
-    taken = _merge(taken)
-    taken = _merge(taken + _head(text, rules, taken))
-    return _merge(taken + _tail(text, rules, taken) + masks)
+    occurrences: dict[str, list[int]] = {}
+    for position, literal in rules.literals.find(text):
+        occurrences.setdefault(literal, []).append(position)
+    return removals(text, rules, occurrences)
+
+
+def removals(
+    text: str, rules: Rules, occurrences: dict[str, list[int]], open_rules: OpenRules | None = None
+) -> list[Removal]:
+    """`explain_clean`, once it is known where the literals occur.
+
+    Parameters
+    ----------
+    occurrences
+        For each of `Rules.triggers` that occurs where it begins.
+    open_rules
+        What is known of the literals of the other rules; None for nothing.
+    """
+    taken, masks = _triggered(text, rules, occurrences) if occurrences else ([], [])
+    if taken:
+        open_rules = None
+        taken = _merge(taken)
+    heads = _head(text, rules, taken, open_rules)
+    if heads:
+        open_rules = None
+        taken = _merge(taken + heads)
+    return _merge(taken + _tail(text, rules, taken, open_rules) + masks)
 
 
 # -- the places ---------------------------------------------------------------------------------------------
 
 
-def _triggered(text: str, rules: Rules) -> tuple[list[Removal], list[Removal]]:
-    """What the rules with literals find, those of the place ``mask`` apart."""
+def _triggered(
+    text: str, rules: Rules, occurrences: dict[str, list[int]]
+) -> tuple[list[Removal], list[Removal]]:
+    """What the rules with literals anywhere find, those of the place ``mask`` apart."""
     found: list[Removal] = []
     masks: list[Removal] = []
     places: dict[str, tuple[Rule, list[int]]] = {}
-    for literal, positions in _occurrences(text, rules).items():
+    for literal, positions in occurrences.items():
         for rule in rules.triggers[literal]:
             places.setdefault(rule.name, (rule, []))[1].extend(positions)
     for rule, positions in places.values():
+        positions.sort()
         if rule.where == "mask":
-            masks += _matches(text, rule, sorted(positions))
+            masks += _matches(text, rule, positions)
         elif rule.where == "anywhere":
-            found += _matches(text, rule, sorted(positions))
+            found += _matches(text, rule, positions)
         else:
-            found += _stretches(text, rule, sorted(positions))
+            found += _stretches(text, rule, positions)
     return found, masks
-
-
-def _occurrences(text: str, rules: Rules) -> dict[str, list[int]]:
-    """Where the literals occur, in one pass: a literal that begins like a longer one is found with it."""
-    found: dict[str, list[int]] = {}
-    match = rules.gate.search(text)
-    while match is not None:
-        position = match.start()
-        for literal in rules.prefixes[match[0]]:
-            found.setdefault(literal, []).append(position)
-        match = rules.gate.search(text, position + 1)
-    return found
 
 
 def _matches(text: str, rule: Rule, positions: list[int]) -> Iterator[Removal]:
@@ -163,44 +179,103 @@ def _sentence_around(text: str, position: int) -> tuple[int, int]:
     """From behind the last end of a sentence before the position to the next one; line breaks end
     sentences.
     """
-    start = max(0, position - _LONGEST_SENTENCE)
-    for end in _SENTENCE_END.finditer(text, start, position):
-        start = end.end() if end[0] else start
     stop = _SENTENCE_END.search(text, position)
-    return start, len(text) if stop is None else stop.end() - stop[0].endswith(("\n", " ", "\t"))
+    end = len(text) if stop is None else stop.end() - stop[0].endswith(("\n", " ", "\t"))
+    start = max(0, position - _LONGEST_SENTENCE)
+    mark = position
+    while mark > start:
+        mark = max(text.rfind(character, start, mark) for character in ".!?…\n")
+        ending = _SENTENCE_END.match(text, mark, position) if mark >= 0 else None
+        if ending is not None and ending[0]:
+            return ending.end(), end
+    return start, end
 
 
-def _head(text: str, rules: Rules, taken: list[Removal]) -> list[Removal]:
+class OpenRules(NamedTuple):
+    """The rules whose literals stand near enough, of a text that nothing was taken out of: bit i stands for
+    rule i of the place.
+
+    Attributes
+    ----------
+    head
+        By paragraph, the first `HEAD_PARAGRAPHS` of them.
+    tail
+        For the end of the text.
+    """
+
+    head: tuple[int, ...]
+    tail: int
+
+
+def _head(text: str, rules: Rules, taken: list[Removal], known: OpenRules | None) -> list[Removal]:
+    if known is not None and not any(known.head):
+        return []
     found: list[Removal] = []
     position = 0
-    for _ in range(HEAD_PARAGRAPHS):
+    for paragraph in range(HEAD_PARAGRAPHS):
         for _ in range(HEAD_ROUNDS):
             position, limit = _next_kept(text, position, taken)
-            match = rules.head.match(text, position, min(limit, position + HEAD_WINDOW))
-            if match is None or match.end() == position:
+            mask = known.head[paragraph] if known else _open_head(text, position, rules)
+            stop = min(limit, position + HEAD_WINDOW)
+            match = _first_match(text, position, stop, mask, rules.by_place["head"])
+            if match is None:
                 break
-            found.append(Removal(_rule_of(match, rules.by_place["head"]), *match.span()))
-            position = match.end()
+            found.append(match)
+            position, known = match.stop, None
         position = text.find("\n", position) + 1
         if position == 0:
             break
     return found
 
 
-def _tail(text: str, rules: Rules, taken: list[Removal]) -> list[Removal]:
+def _tail(text: str, rules: Rules, taken: list[Removal], known: OpenRules | None) -> list[Removal]:
     found: list[Removal] = []
     stop = len(text)
     for _ in range(TAIL_ROUNDS):
         begin, stop = _last_kept(text, stop, taken)
+        mask = known.tail if known else _open_tail(text, stop, rules)
+        if not mask:
+            break
         for start in _tail_starts(text, begin, stop):
-            match = rules.tail.match(text, start, stop)
-            if match is not None and match.end() > start:
-                found.append(Removal(_rule_of(match, rules.by_place["tail"]), start, stop))
-                stop = start
+            match = _first_match(text, start, stop, mask, rules.by_place["tail"])
+            if match is not None:
+                found.append(match)
+                stop, known = start, None
                 break
         else:
             break
     return found
+
+
+def _open_head(text: str, start: int, rules: Rules) -> int:
+    """The rules with a literal near enough behind the start of a paragraph."""
+    mask = 0
+    for gate in rules.gates["head"]:
+        for position, literal in gate.literals.find(text, start, start + gate.within + gate.longest):
+            if position <= start + gate.within:
+                mask |= gate.rules[literal]
+    return mask
+
+
+def _open_tail(text: str, stop: int, rules: Rules) -> int:
+    """The rules with a literal near enough before the end."""
+    mask = 0
+    for gate in rules.gates["tail"]:
+        for _, literal in gate.literals.find(text, max(0, stop - gate.within), stop):
+            mask |= gate.rules[literal]
+    return mask
+
+
+def _first_match(text: str, start: int, stop: int, mask: int, rules: tuple[Rule, ...]) -> Removal | None:
+    """The match of the first of the open rules that has one."""
+    while mask:
+        bit = mask & -mask
+        rule = rules[bit.bit_length() - 1]
+        match = rule.pattern.match(text, start, stop)
+        if match is not None and match.end() > start:
+            return Removal(rule.name, start, match.end())
+        mask ^= bit
+    return None
 
 
 def _tail_starts(text: str, begin: int, stop: int) -> list[int]:
@@ -215,10 +290,6 @@ def _tail_starts(text: str, begin: int, stop: int) -> list[int]:
     window = max(begin, stop - TAIL_WINDOW)
     starts += [match.start() for match in _TAIL_START.finditer(text, window, stop)]
     return sorted(starts)
-
-
-def _rule_of(match: re.Match[str], rules: tuple[Rule, ...]) -> str:
-    return rules[int((match.lastgroup or "r0")[1:])].name
 
 
 # -- stretches of text --------------------------------------------------------------------------------------
@@ -264,6 +335,8 @@ def _skip_space_back(text: str, stop: int) -> int:
 
 def _merge(removals: list[Removal]) -> list[Removal]:
     """In the order of the text, without overlaps: the earlier and longer one wins, a rest keeps its rule."""
+    if len(removals) < 2:
+        return removals
     merged: list[Removal] = []
     covered = 0
     for removal in sorted(removals, key=lambda r: (r.start, -r.stop)):

@@ -3,18 +3,45 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 PLACES = ("anywhere", "sentence", "line", "head", "tail", "mask")
+ANCHORED = ("head", "tail")
 
 NEAR = 450
 REACH = 600
 """How far before its literal a match of an ``anywhere`` rule may begin, and how far behind it end, unless
 the rule says otherwise."""
+
+
+class Finder(NamedTuple):
+    """Finds literals in one pass.
+
+    Attributes
+    ----------
+    pattern
+        Any of the literals, the longest that begins at a place.
+    prefixes
+        For each literal itself and the literals that it begins with.
+    """
+
+    pattern: re.Pattern[str]
+    prefixes: dict[str, tuple[str, ...]]
+
+    def find(self, text: str, start: int = 0, stop: int = sys.maxsize) -> Iterator[tuple[int, str]]:
+        """Place and literal of all that occur, in the order of the text."""
+        match = self.pattern.search(text, start, stop)
+        while match is not None:
+            position = match.start()
+            for literal in self.prefixes[match[0]]:
+                yield position, literal
+            match = self.pattern.search(text, position + 1, stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +55,16 @@ class Rule:
     where
         One of `PLACES`.
     pattern
-        Regular expression; ``head`` and ``tail`` rules have no groups of their own.
+        Regular expression; that of a ``tail`` rule matches up to the end. ``<literals>`` in it stands for any
+        of the literals.
     literals
-        For ``anywhere``, ``sentence`` and ``line``: the pattern is tried only where one of these occurs.
+        The pattern is tried only where one of these occurs.
     near, reach
         For ``anywhere`` and ``mask``: how many characters before a literal the match may begin, and behind
         it end.
+    within
+        For ``head``: how many characters behind the start of the paragraph a literal may begin; for
+        ``tail``: how many before the end.
     example, leaves
         An invented text and what `clean` leaves of it.
     why
@@ -46,9 +77,31 @@ class Rule:
     literals: tuple[str, ...]
     near: int
     reach: int
+    within: int
     example: str
     leaves: str
     why: str
+
+
+class Gate(NamedTuple):
+    """Literals of ``head`` or ``tail`` rules that may stand equally far from the start or the end.
+
+    Attributes
+    ----------
+    within
+        See `Rule`.
+    rules
+        For each literal the rules that it lets be tried: bit i stands for rule i of the place.
+    literals
+        Finds them.
+    longest
+        Characters of the longest literal.
+    """
+
+    within: int
+    rules: dict[str, int]
+    literals: Finder
+    longest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +112,18 @@ class Rules:
     ----------
     by_place
         The rules of each place, in the order of the file.
-    head, tail
-        The rules of that place as one alternation; the names of its groups number the rules.
-    gate
-        Finds the literals of all other rules in one pass.
+    gates
+        The literals of the rules for ``head`` and for ``tail``, by their `Rule.within`.
+    literals
+        Finds the literals of all other rules.
     triggers
-        The rules of each literal.
-    prefixes
-        For each literal itself and the literals that it begins with.
+        The rules of each of those.
     """
 
     by_place: dict[str, tuple[Rule, ...]]
-    head: re.Pattern[str]
-    tail: re.Pattern[str]
-    gate: re.Pattern[str]
+    gates: dict[str, tuple[Gate, ...]]
+    literals: Finder
     triggers: dict[str, tuple[Rule, ...]]
-    prefixes: dict[str, tuple[str, ...]]
 
     @property
     def all(self) -> tuple[Rule, ...]:
@@ -95,8 +144,8 @@ def parse_rules(source: dict[str, Any]) -> Rules:
     Raises
     ------
     ValueError
-        When two rules share a name, a place is unknown, a rule that needs literals has none, or a rule of an
-        alternation has groups of its own.
+        When two rules share a name, a place is unknown, a rule has no literals, or a `Rule.within` where its
+        place has none.
     """
     by_place: dict[str, list[Rule]] = {place: [] for place in PLACES}
     names: set[str] = set()
@@ -106,15 +155,13 @@ def parse_rules(source: dict[str, Any]) -> Rules:
             raise ValueError(f"rules.toml has two rules named {rule.name!r}")
         names.add(rule.name)
         by_place[rule.where].append(rule)
-    gated = [rule for place in PLACES if place not in ("head", "tail") for rule in by_place[place]]
-    literals = sorted({literal for rule in gated for literal in rule.literals})
+    others = [rule for place in PLACES if place not in ANCHORED for rule in by_place[place]]
+    literals = sorted({literal for rule in others for literal in rule.literals})
     return Rules(
         {place: tuple(rules) for place, rules in by_place.items()},
-        _alternation(by_place["head"], "(?:{})"),
-        _alternation(by_place["tail"], r"\s*(?:{})\s*\Z"),
-        re.compile(_trie(literals)),
-        {literal: tuple(rule for rule in gated if literal in rule.literals) for literal in literals},
-        {literal: tuple(p for p in literals if literal.startswith(p)) for literal in literals},
+        {place: _gates(by_place[place]) for place in ANCHORED},
+        _finder(literals),
+        {literal: tuple(rule for rule in others if literal in rule.literals) for literal in literals},
     )
 
 
@@ -122,22 +169,37 @@ def _parse_rule(entry: dict[str, Any], parts: dict[str, str]) -> Rule:
     name, where = entry["name"], entry["where"]
     if where not in PLACES:
         raise ValueError(f"rules.toml, rule {name!r}: where is {where!r}, must be one of {', '.join(PLACES)}")
-    pattern: str = entry["pattern"]
+    literals = tuple(entry.get("literals", ()))
+    if not all(literals) or not literals:
+        raise ValueError(f"rules.toml, rule {name!r} needs literals, one of which must occur")
+    anchored = where in ("head", "tail")
+    if anchored != ("within" in entry):
+        raise ValueError(
+            f"rules.toml, rule {name!r}: rules for 'head' and 'tail', and no others, have a within"
+        )
+    pattern: str = entry["pattern"].replace("<literals>", "|".join(map(re.escape, literals)))
     for part, replacement in reversed(parts.items()):  # a part may use the ones before it
         pattern = pattern.replace(f"<{part}>", replacement)
-    compiled = re.compile(pattern)
-    literals = tuple(entry.get("literals", ()))
-    if where in ("head", "tail") and (compiled.groups or literals):
-        raise ValueError(f"rules.toml, rule {name!r}: a {where} rule has neither groups nor literals")
-    if where not in ("head", "tail") and not literals:
-        raise ValueError(f"rules.toml, rule {name!r}: a rule for {where!r} needs literals")
-    near, reach = entry.get("near", NEAR), entry.get("reach", REACH)
-    return Rule(name, where, compiled, literals, near, reach, entry["example"], entry["leaves"], entry["why"])
+    compiled = re.compile(rf"\s*(?:{pattern})\s*\Z" if where == "tail" else pattern)
+    near, reach, within = entry.get("near", NEAR), entry.get("reach", REACH), entry.get("within", 0)
+    example, leaves, why = entry["example"], entry["leaves"], entry["why"]
+    return Rule(name, where, compiled, literals, near, reach, within, example, leaves, why)
 
 
-def _alternation(rules: list[Rule], frame: str) -> re.Pattern[str]:
-    branches = "|".join(f"(?P<r{i}>{rule.pattern.pattern})" for i, rule in enumerate(rules))
-    return re.compile(frame.replace("{}", branches or r"(?!)"))
+def _gates(rules: list[Rule]) -> tuple[Gate, ...]:
+    gates = []
+    for within in sorted({rule.within for rule in rules}):
+        masks: dict[str, int] = {}
+        for bit, rule in enumerate(rules):
+            for literal in rule.literals if rule.within == within else ():
+                masks[literal] = masks.get(literal, 0) | 1 << bit
+        gates.append(Gate(within, masks, _finder(sorted(masks)), max(map(len, masks))))
+    return tuple(gates)
+
+
+def _finder(literals: list[str]) -> Finder:
+    prefixes = {literal: tuple(p for p in literals if literal.startswith(p)) for literal in literals}
+    return Finder(re.compile(_trie(literals)), prefixes)
 
 
 def _trie(words: list[str]) -> str:

@@ -11,58 +11,22 @@ buffers.
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias
 
-import numba
 import numpy as np
 import numpy.typing as npt
-from numba.core import types
-from numba.extending import intrinsic
 
+from framelens.features.compiled import address, jit
 from framelens.features.vocabulary import FNV_OFFSET, FNV_PRIME, GOLDEN, token_hash
 
-_Function = TypeVar("_Function", bound=Callable[..., object])
 _U8s: TypeAlias = npt.NDArray[np.uint8]
 _I32s: TypeAlias = npt.NDArray[np.int32]
 _I64s: TypeAlias = npt.NDArray[np.int64]
 _U64s: TypeAlias = npt.NDArray[np.uint64]
 _F32s: TypeAlias = npt.NDArray[np.float32]
 _F64s: TypeAlias = npt.NDArray[np.float64]
-_uncached: list[str] = []
 _int64: Any = np.int64
-
-
-def _jit(function: _Function) -> _Function:
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    njit: Any = numba.njit
-    try:
-        compiled: _Function = njit(cache=True, **options)(function)
-    except RuntimeError as error:  # numba found no folder that it may write to
-        if not _uncached:
-            logging.getLogger("framelens").warning(
-                "the compiled kernel cannot be cached and will be compiled in every process (%s); "
-                "set NUMBA_CACHE_DIR to a writable folder",
-                error,
-            )
-        _uncached.append(function.__name__)
-        compiled = njit(**options)(function)
-    return compiled
-
-
-def _address(_typing_context: object, array: Any) -> object:
-    """The address of an array's first item; the caller keeps the array alive."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
-
-    pointer: Any = types.CPointer
-    return pointer(array.dtype)(array), generate
-
-
-_pointer: Any = intrinsic(_address)
 
 
 # What a character does: the values of alphabet.CharClass (a test compares them).
@@ -162,51 +126,51 @@ class Scratch(NamedTuple):
     seen_rows: _I64s
 
 
-@_jit
+@jit
 def _point(tables: Tables, scratch: Scratch) -> tuple[Tables, Scratch]:
     """The same with pointers for arrays."""
     return (
         Tables(
-            _pointer(tables.classes),
-            _pointer(tables.folds),
-            _pointer(tables.uppers),
+            address(tables.classes),
+            address(tables.folds),
+            address(tables.uppers),
             tables.size,
-            _pointer(tables.foreign),
+            address(tables.foreign),
             tables.foreign_ranges,
-            _pointer(tables.word_keys),
-            _pointer(tables.word_lists),
+            address(tables.word_keys),
+            address(tables.word_lists),
             tables.word_mask,
-            _pointer(tables.list_starts),
-            _pointer(tables.list_columns),
-            _pointer(tables.mark_columns),
+            address(tables.list_starts),
+            address(tables.list_columns),
+            address(tables.mark_columns),
             tables.first_category,
             tables.categories,
             tables.quotation_limit,
         ),
         Scratch(
-            _pointer(scratch.hashes),
-            _pointer(scratch.flags),
-            _pointer(scratch.starts),
-            _pointer(scratch.stops),
-            _pointer(scratch.terms),
-            _pointer(scratch.spans),
-            _pointer(scratch.seen_keys),
-            _pointer(scratch.seen_rows),
+            address(scratch.hashes),
+            address(scratch.flags),
+            address(scratch.starts),
+            address(scratch.stops),
+            address(scratch.terms),
+            address(scratch.spans),
+            address(scratch.seen_keys),
+            address(scratch.seen_rows),
         ),
     )
 
 
-@_jit
+@jit
 def _point_terms(terms: Terms) -> Terms:
     return Terms(
-        _pointer(terms.keys), _pointer(terms.columns), terms.mask, _pointer(terms.sieve), terms.sieve_mask
+        address(terms.keys), address(terms.columns), terms.mask, address(terms.sieve), terms.sieve_mask
     )
 
 
 # -- characters --------------------------------------------------------------------------------------------
 
 
-@_jit
+@jit
 def _decode(data: _U8s, at: int, stop: int) -> tuple[int, int]:
     """Code point and number of bytes; what is not UTF-8 is one U+FFFD a byte."""
     lead = _int64(data[at])
@@ -234,7 +198,7 @@ def _decode(data: _U8s, at: int, stop: int) -> tuple[int, int]:
     return _REPLACEMENT, 1
 
 
-@_jit
+@jit
 def _class_of(code: int, tables: Tables) -> int:
     if code < tables.size:
         kind: int = _int64(tables.classes[code])
@@ -247,7 +211,7 @@ def _class_of(code: int, tables: Tables) -> int:
     return SEPARATOR
 
 
-@_jit
+@jit
 def _next_visible(data: _U8s, at: int, stop: int, tables: Tables) -> int:
     while at < stop:
         code, width = _decode(data, at, stop)
@@ -261,13 +225,13 @@ def _next_visible(data: _U8s, at: int, stop: int, tables: Tables) -> int:
 # -- hashes ------------------------------------------------------------------------------------------------
 
 
-@_jit
+@jit
 def _combine(left: np.uint64, right: np.uint64) -> np.uint64:
     x = (((left << _U23) | (left >> _U41)) ^ right) * _GOLDEN
     return x ^ (x >> _U32)
 
 
-@_jit
+@jit
 def _find(keys: _U64s, values: _I32s, mask: int, h: np.uint64) -> int:
     """The value of a hash in an open-addressing table, or -1."""
     slot = _int64(h) & mask
@@ -279,7 +243,7 @@ def _find(keys: _U64s, values: _I32s, mask: int, h: np.uint64) -> int:
     return -1
 
 
-@_jit
+@jit
 def _add(scratch: Scratch, slots: int, h: np.uint64, row: int) -> bool:
     """Put a word into this article's set; whether it is new there."""
     slot = _int64(h) & (slots - 1)
@@ -295,7 +259,7 @@ def _add(scratch: Scratch, slots: int, h: np.uint64, row: int) -> bool:
 # -- tokens ------------------------------------------------------------------------------------------------
 
 
-@_jit
+@jit
 def _scan_word(data: _U8s, at: int, stop: int, tables: Tables) -> tuple[int, np.uint64, int, bool, bool]:
     """Where the word ends, its hash, its letters, whether it is all upper-case, whether it is a fragment."""
     h = cut_hash = _OFFSET
@@ -343,7 +307,7 @@ def _scan_word(data: _U8s, at: int, stop: int, tables: Tables) -> tuple[int, np.
     return at, h, letters, characters >= 2 and uppers == characters, _is_fragment(letters, first, second)
 
 
-@_jit
+@jit
 def _is_clitic(letters: int, before_last: int, last: int) -> bool:
     """'s, 'm, 'd; 're, 'll, 've."""
     if letters == 1:
@@ -351,7 +315,7 @@ def _is_clitic(letters: int, before_last: int, last: int) -> bool:
     return letters == 2 and _is_half(before_last, last)
 
 
-@_jit
+@jit
 def _is_fragment(letters: int, first: int, second: int) -> bool:
     """A letter other than a and i; re, ll, ve."""
     if letters == 1:
@@ -359,7 +323,7 @@ def _is_fragment(letters: int, first: int, second: int) -> bool:
     return letters == 2 and _is_half(first, second)
 
 
-@_jit
+@jit
 def _is_half(first: int, second: int) -> bool:
     return (
         (first == 0x72 and second == 0x65)
@@ -368,7 +332,7 @@ def _is_half(first: int, second: int) -> bool:
     )
 
 
-@_jit
+@jit
 def _scan_number(data: _U8s, at: int, stop: int, tables: Tables) -> int:
     while at < stop:
         code, width = _decode(data, at, stop)
@@ -382,7 +346,7 @@ def _scan_number(data: _U8s, at: int, stop: int, tables: Tables) -> int:
     return at
 
 
-@_jit
+@jit
 def _count_word(
     tables: Tables,
     scratch: Scratch,
@@ -401,7 +365,7 @@ def _count_word(
             measures[first + tables.list_columns[i]] += 1
 
 
-@_jit
+@jit
 def _tokenize(
     data: _U8s,
     start: int,
@@ -530,7 +494,7 @@ def _tokenize(
 # -- terms -------------------------------------------------------------------------------------------------
 
 
-@_jit
+@jit
 def _list_terms(scratch: Scratch, tokens: int) -> int:
     """Write the article's n-grams to the scratch; how many there are."""
     terms, spans = scratch.terms, scratch.spans
@@ -556,7 +520,7 @@ def _list_terms(scratch: Scratch, tokens: int) -> int:
     return n
 
 
-@_jit
+@jit
 def _count_terms(scratch: Scratch, ngrams: int, terms: Terms, counts: _I32s, touched: _I32s) -> int:
     """Add the n-grams to `counts` (reporter and quoted by turns), list new columns in `touched`; how many."""
     n = 0
@@ -575,7 +539,7 @@ def _count_terms(scratch: Scratch, ngrams: int, terms: Terms, counts: _I32s, tou
     return n
 
 
-@_jit
+@jit
 def count_rows(
     data: _U8s,
     starts: _I64s,
@@ -596,15 +560,15 @@ def count_rows(
         Column, count in the reporter's voice, count in quoted speech; columns ascend within an article.
     """
     t, room = _point(tables, scratch)
-    text, known = _pointer(data), _point_terms(vocabulary)
+    text, known = address(data), _point_terms(vocabulary)
     counts, touched = np.zeros(2 * terms, dtype=np.int32), np.empty(terms, dtype=np.int32)
     lengths = np.empty(len(starts), dtype=np.int64)
     entries = np.empty((1024, 3), dtype=np.int32)
     used = 0
     for row in range(len(starts)):
-        tokens = _tokenize(text, starts[row], stops[row], row, t, room, _pointer(measures[row]))
+        tokens = _tokenize(text, starts[row], stops[row], row, t, room, address(measures[row]))
         ngrams = _list_terms(room, tokens)
-        n = _count_terms(room, ngrams, known, _pointer(counts), _pointer(touched))
+        n = _count_terms(room, ngrams, known, address(counts), address(touched))
         if used + n > len(entries):
             larger = np.empty((2 * (used + n), 3), dtype=np.int32)
             larger[:used] = entries[:used]
@@ -621,7 +585,7 @@ def count_rows(
     return lengths, entries[:used]
 
 
-@_jit
+@jit
 def score_rows(
     data: _U8s,
     starts: _I64s,
@@ -648,14 +612,14 @@ def score_rows(
     float64, shape (rows,)
     """
     t, room = _point(tables, scratch)
-    text, known = _pointer(data), _point_terms(vocabulary)
+    text, known = address(data), _point_terms(vocabulary)
     terms = len(idf) // 2
     counts, touched = np.zeros(2 * terms, dtype=np.int32), np.empty(terms, dtype=np.int32)
     scores = np.empty(len(starts), dtype=np.float64)
     for row in range(len(starts)):
-        tokens = _tokenize(text, starts[row], stops[row], row, t, room, _pointer(measures[row]))
+        tokens = _tokenize(text, starts[row], stops[row], row, t, room, address(measures[row]))
         ngrams = _list_terms(room, tokens)
-        n = _count_terms(room, ngrams, known, _pointer(counts), _pointer(touched))
+        n = _count_terms(room, ngrams, known, address(counts), address(touched))
         dot = squares = 0.0
         for i in range(n):
             for place in range(2 * touched[i], 2 * touched[i] + 2):
@@ -673,7 +637,7 @@ def score_rows(
 # -- the terms of a corpus ---------------------------------------------------------------------------------
 
 
-@_jit
+@jit
 def _tally(
     scratch: Scratch,
     ngrams: int,
@@ -706,7 +670,7 @@ def _tally(
     return added
 
 
-@_jit
+@jit
 def _grow(slots: _U64s, others: _I32s) -> tuple[_U64s, _I32s]:
     larger, larger_others = (
         np.zeros(2 * len(slots), dtype=np.uint64),
@@ -724,7 +688,7 @@ def _grow(slots: _U64s, others: _I32s) -> tuple[_U64s, _I32s]:
     return larger, larger_others
 
 
-@_jit
+@jit
 def tally_rows(
     data: _U8s,
     starts: _I64s,
@@ -749,16 +713,16 @@ def tally_rows(
         Of the n-grams in at least `min_documents` articles and `min_groups` groups, in no order.
     """
     t, room = _point(tables, scratch)
-    text = _pointer(data)
+    text = address(data)
     slots, others = np.zeros(1 << 17, dtype=np.uint64), np.zeros(1 << 16, dtype=np.int32)
     used = 0
     for row in range(len(starts)):
-        tokens = _tokenize(text, starts[row], stops[row], row, t, room, _pointer(measures))
+        tokens = _tokenize(text, starts[row], stops[row], row, t, room, address(measures))
         ngrams = _list_terms(room, tokens)
         while 3 * (used + ngrams) > 2 * len(others):
             slots, others = _grow(slots, others)
-        table, more, mask = _pointer(slots), _pointer(others), len(others) - 1
-        used += _tally(room, ngrams, row, _pointer(groups), part, parts, table, more, mask)
+        table, more, mask = address(slots), address(others), len(others) - 1
+        used += _tally(room, ngrams, row, address(groups), part, parts, table, more, mask)
     kept = 0
     for slot in range(len(others)):
         kept += _int64(slots[2 * slot + 1] & _LOW) >= min_documents and others[slot] + 1 >= min_groups
@@ -772,7 +736,7 @@ def tally_rows(
     return hashes, counts[0], counts[1]
 
 
-@_jit
+@jit
 def locate_rows(
     data: _U8s,
     starts: _I64s,
@@ -791,10 +755,10 @@ def locate_rows(
     2), their first and last byte; a column whose first place ends at zero is one not found yet.
     """
     t, room = _point(tables, scratch)
-    text, key, column = _pointer(data), _pointer(keys), _pointer(columns)
+    text, key, column = address(data), address(keys), address(columns)
     found = 0
     for row in range(len(starts)):
-        tokens = _tokenize(text, starts[row], stops[row], row, t, room, _pointer(measures))
+        tokens = _tokenize(text, starts[row], stops[row], row, t, room, address(measures))
         for i in range(_list_terms(room, tokens)):
             term = _find(key, column, len(keys) - 1, room.terms[i])
             if term >= 0 and places[term, 0, 1] == 0:

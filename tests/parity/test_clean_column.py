@@ -1,0 +1,46 @@
+"""Cleaning of a column: the compiled search for literals and the readable one lead to the same texts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from framelens.clean import clean, load_rules
+from framelens.clean.column import clean_column
+from framelens.clean.kernel import space_width
+
+# The rules' invented examples, and what stands around literals.
+PIECES = st.sampled_from(
+    [*(rule.example for rule in load_rules().all), "\n", " ", "\u2003", "“", "(", "@", "—", "é", "\U0001f600"]
+)
+TEXTS = st.one_of(
+    st.text(max_size=60),
+    st.lists(PIECES, max_size=6).map("".join),
+    st.lists(PIECES, max_size=6).map("\n".join),
+)
+
+
+@settings(deadline=None)  # the first call compiles
+@example(["(", None, "Reporting by"], False, 0)
+@given(st.lists(st.one_of(st.none(), TEXTS), max_size=6), st.booleans(), st.integers(0, 2))
+def test_a_column_is_cleaned_like_its_texts(texts: list[str | None], large: bool, skip: int) -> None:
+    column = pa.array(texts, type=pa.large_string() if large else pa.string())[skip:]
+    cleaned = clean_column(column)
+    assert cleaned.type == pa.large_string()
+    assert [text.strip() for text in cleaned.to_pylist()] == [clean(text or "") for text in texts[skip:]]
+
+
+def test_white_space_is_what_python_takes_for_it() -> None:
+    for code in range(0x11000):
+        if not 0xD800 <= code < 0xE000:
+            encoded = np.frombuffer(chr(code).encode(), dtype=np.uint8)
+            assert space_width(encoded, 0, len(encoded)) == len(encoded) * chr(code).isspace(), hex(code)
+
+
+def test_a_column_of_broken_utf8_is_cleaned_around_the_breaks() -> None:
+    texts = [b"HARARE, May 2 (Agency) -- The dam \xff is full.", b"The dam \xe2\x80 is full.", b"\xff"]
+    offsets = np.cumsum([0, *map(len, texts)]).astype(np.int32)
+    column = pa.StringArray.from_buffers(3, pa.py_buffer(offsets), pa.py_buffer(b"".join(texts)))
+    assert clean_column(column)[0].as_py() == "The dam \ufffd is full."
