@@ -33,7 +33,7 @@ def read_parquet(source: Source, columns: Columns, start: Position) -> Blocks:
             batch_size=_rows_of_a_block(metadata), row_groups=groups, columns=names.all, use_threads=False
         )
         for batch in batches:
-            for block in _blocks(source.path, batch, names, row):
+            for block in cut(source.path, batch, names, row):
                 yield Block(block.rows, block.rejects, block.end, source.size * block.end.row // total)
             row += batch.num_rows
 
@@ -57,9 +57,22 @@ def read_ipc(source: Source, columns: Columns, start: Position) -> Blocks:
     with _opened(source) as file:
         row = 0
         for batch in _batches(_ipc_reader(source, file, options)):
-            for block in _blocks(source.path, batch, names, row):
+            for block in cut(source.path, batch, names, row):
                 yield Block(block.rows, block.rejects, block.end, _consumed(file))
             row += batch.num_rows
+
+
+def schema_of(source: Source) -> pa.Schema | None:
+    """The columns of a Parquet or Arrow file; None if it cannot be read, which its reader will tell."""
+    import pyarrow.parquet as pq
+
+    try:
+        if source.kind is Kind.PARQUET:
+            return pq.read_schema(source.path)
+        with _opened(source) as file:
+            return _ipc_reader(source, file).schema
+    except (OSError, ValueError, NotImplementedError):
+        return None
 
 
 def _opened(source: Source) -> Any:
@@ -98,7 +111,7 @@ def _resolve(file: str, schema: pa.Schema, columns: Columns) -> Names:
     return names
 
 
-def _blocks(file: str, batch: pa.RecordBatch, names: Names, before: int) -> Iterator[Block]:
+def cut(file: str, batch: pa.RecordBatch, names: Names, before: int) -> Iterator[Block]:
     """A batch, whose first row is number ``before + 1``, in blocks."""
     import pyarrow as pa
 
