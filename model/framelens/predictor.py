@@ -15,9 +15,8 @@ import numpy.typing as npt
 from framelens.abstain import REASONS, reasons_to_abstain
 from framelens.artifact import Artifact, load_model
 from framelens.clean import clean
-from framelens.clean.column import clean_column
 from framelens.errors import UserError
-from framelens.features.batch import Engine, Texts, as_arrow_chunks, featurize
+from framelens.features.batch import Engine, Texts, as_arrow_chunks, featurize, iterate_strings
 from framelens.features.reference import MEASURES
 
 if TYPE_CHECKING:
@@ -217,12 +216,19 @@ class Model:
         TypeError
             For a single string, or where an item is neither a string nor a null.
         """
-        cleaned = [prepare(text) for text in as_strings(texts)]
-        return self.answer_cleaned(cleaned, engine="kernel" if len(cleaned) >= KERNEL_FROM else "reference")
+        if not hasattr(texts, "to_pylist"):  # an Arrow column goes to the kernel as it is
+            texts = as_strings(texts)
+        if len(texts) >= KERNEL_FROM:
+            return self.answer_column(texts)
+        cleaned = [prepare(text) for text in iterate_strings(texts)]
+        return self.answer_cleaned(cleaned, engine="reference")
 
-    def answer_column(self, texts: pa.Array | pa.ChunkedArray) -> PredictionBatch:
-        """`predict_batch` of an Arrow column of strings, without a Python object an article on the way."""
-        return self.answer_cleaned(clean_column(texts), engine="kernel")
+    def answer_column(self, texts: Texts) -> PredictionBatch:
+        """`predict_batch` by the compiled kernel, however few the texts; Arrow columns are not copied."""
+        from framelens.clean.column import clean_column
+
+        cleaned = [clean_column(chunk) for chunk in as_arrow_chunks(texts)]
+        return self._answer_kernel(cleaned)
 
     def explain(self, text: str, *, title: str | None = None) -> Explanation:
         """What moved the score: contributions of terms, sentences and style that sum to it."""
@@ -244,13 +250,16 @@ class Model:
 
     def answer_cleaned(self, cleaned: Texts, *, engine: Engine) -> PredictionBatch:
         """`predict_batch` of texts that went through `prepare`, by the engine that is asked for."""
-        linear = self.artifact.linear
         if engine == "kernel":
-            from framelens.features.arrow import score_arrow
-
-            return self.answer(*score_arrow(as_arrow_chunks(cleaned), linear))
+            return self._answer_kernel(as_arrow_chunks(cleaned))
+        linear = self.artifact.linear
         batch = featurize(cleaned, linear.vocabulary, engine="reference")
         return self.answer(linear.decision_function(batch), batch.measures)
+
+    def _answer_kernel(self, cleaned: list[pa.Array]) -> PredictionBatch:
+        from framelens.features.arrow import score_arrow
+
+        return self.answer(*score_arrow(cleaned, self.artifact.linear))
 
 
 def prepare(text: str, title: str | None = None) -> str:

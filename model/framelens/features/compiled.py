@@ -41,6 +41,6 @@ def _address(_typing_context: object, array: Any) -> object:
 
 
 address: Any = intrinsic(_address)
-"""For compiled code: the address of an array's first item. It is indexed like the array, but quicker: negative
-indices are not looked for. The caller keeps the array alive.
+"""For compiled code: the address of an array's first item. It is indexed like the array, but quicker:
+negative indices are not looked for. The caller keeps the array alive.
 """
