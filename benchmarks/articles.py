@@ -74,7 +74,7 @@ class Articles:
     seed: int = 0
 
     def stream(self, size: int, *, start: int = 0) -> Iterator[dict[str, Any]]:
-        """Articles from number `start` (a multiple of 1,000) on, until their texts hold `size` bytes of UTF-8.
+        """Articles from number `start` (a multiple of 1,000) on, until their texts hold `size` bytes.
 
         Yields
         ------
