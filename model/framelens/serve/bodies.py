@@ -44,7 +44,11 @@ async def read_batch(request: Request, settings: Settings) -> list[str]:
     if not isinstance(texts, list):
         raise _invalid("texts", f"must be a list of strings, not {_kind(texts)}")
     if len(texts) > settings.max_batch:
-        raise too_large("the batch", len(texts), settings.max_batch, "texts", kind="batch-too-large")
+        problem = too_large(
+            "the batch", len(texts), settings.max_batch, "texts", kind="batch-too-large", status=422
+        )
+        problem.members["pointer"] = "#/texts"
+        raise problem
     for row, text in enumerate(texts):
         if text is not None:
             _check_text(text, f"texts/{row}", settings.max_text_chars)

@@ -53,7 +53,7 @@ class Guard:
         open_paths: frozenset[str],
     ) -> None:
         self._app, self._metrics, self._paths, self._open = app, metrics, paths, open_paths
-        self._expected = f"Bearer {settings.token}".encode() if settings.token else None
+        self._token = settings.token.encode() if settings.token is not None else None
         self._log = logging.getLogger(LOGGER)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,7 +82,7 @@ class Guard:
 
         failure: dict[str, Any] = {}
         try:
-            if self._expected is not None and not self._may_pass(scope["path"], headers):
+            if not self._may_pass(scope["path"], headers):
                 await _UNAUTHORIZED.response()(scope, receive_noted, send_noted)
             else:
                 await self._app(scope, receive_noted, send_noted)
@@ -96,8 +96,10 @@ class Guard:
             self._note(scope, request_id, seen, failure, time.perf_counter() - started)
 
     def _may_pass(self, path: str, headers: dict[bytes, bytes]) -> bool:
-        assert self._expected is not None
-        return path in self._open or hmac.compare_digest(headers.get(b"authorization", b""), self._expected)
+        if self._token is None or path in self._open:
+            return True
+        scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+        return scheme.lower() == b"bearer" and hmac.compare_digest(token, self._token)
 
     def _note(
         self,
