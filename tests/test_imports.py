@@ -22,9 +22,8 @@ ON_USE = {"numba", "orjson", "pyarrow", "rich", "safetensors"}
 EXCEPTIONS = {
     "features/kernel.py": {"numba"},
     "cli/render.py": {"rich"},
-    "scoring/readers.py": {"pyarrow", "orjson"},
-    "scoring/run.py": {"pyarrow", "orjson"},
-    "scoring/writers.py": {"pyarrow", "orjson"},
+    "scoring/readers/html.py": {"resiliparse"},
+    "scoring/readers/warc.py": {"fastwarc"},
     # the server needs its extra; `framelens serve` imports it when it runs
     "serve/app.py": {"fastapi", "orjson", "starlette"},
     "serve/bodies.py": {"orjson", "starlette"},

@@ -25,7 +25,7 @@ from framelens.cli import main
 from framelens.predictor import Model, load
 from framelens.scoring import rows as limits
 from framelens.scoring import run
-from framelens.scoring.writers import moved_into_place
+from framelens.scoring.checkpoint import Checkpoint, locked
 
 _spec = importlib.util.spec_from_file_location(
     "runtime_conftest", Path(__file__).parents[1] / "runtime" / "conftest.py"
@@ -208,7 +208,9 @@ def test_columns_are_found_or_given(score: Score) -> None:
             "has no column of text; it has 'a', 'b': name the right one with",
         ),
         ("in.jsonl", b'{"text": "x"}\n', ["--id-column", "key"], "no column 'key'; it has 'text'"),
-        ("in.warc", b"", [], "is none of"),
+        ("in.docx", b"PK\x03\x04", [], "is a zip archive: unpack it first"),
+        ("in.dat", b"prose", [], "is none of JSON lines, CSV"),
+        ("in.json", b"[{}]", [], "is one JSON array; make it JSON lines with `jq -c '.[]'`"),
         ("in.jsonl", b'{"text": 1}\n{"text": 2}\n', ["--max-rejects", "1"], "more than 1 rows were rejected"),
     ],
 )
@@ -226,7 +228,7 @@ def test_a_user_error_leaves_no_output(
     ("arguments", "message"),
     [
         (["nowhere.jsonl", "-o", "out.jsonl"], "cannot read nowhere.jsonl: No such file"),
-        ([".", "-o", "out.jsonl"], "is none of"),
+        ([".", "-o", "out.jsonl"], "is a folder without a .txt or .html"),
         (["in.jsonl", "-o", "out.xlsx"], "ends in none of .parquet"),
         (["in.jsonl", "-o", "no/folder/out.jsonl"], "cannot write no/folder/out.jsonl: No such file"),
     ],
@@ -264,11 +266,11 @@ def test_a_clean_run_removes_the_rejects_of_the_last(score: Score) -> None:
 
 
 def test_two_runs_on_one_output_do_not_mix(score: Score) -> None:
-    with moved_into_place(score.folder / "out.jsonl") as file:
+    with locked(Checkpoint(score.folder / "out.jsonl")):
         assert score(json_lines(ROWS)) == 2
         assert "another run is writing" in score.capsys.readouterr().err
-        file.write(b"{}\n")
-    assert score.output == [{}]
+    assert score.files() == {"in.jsonl"}
+    assert score(json_lines(ROWS)) == 0
 
 
 def test_many_batches_keep_the_order(score: Score, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from framelens.predictor import load
+from framelens.scoring.checkpoint import Counts
 from framelens.scoring.rows import Columns
-from framelens.scoring.run import Counts, Watch, score_files
+from framelens.scoring.run import Watch, score_files
 from framelens.scoring.sources import Source
 
 
@@ -24,6 +25,13 @@ from framelens.scoring.sources import Source
 @click.option("--id-column", help="Found by its name if not given (id, url ...); else FILE:ROW.")
 @click.option("--model", "model_path", help="A model's folder or MLflow address; the champion if not given.")
 @click.option(
+    "--keep",
+    multiple=True,
+    metavar="NAME,...",
+    help="Columns to pass through to the output; may be given more than once.",
+)
+@click.option("--resume", is_flag=True, help="Go on with a run that was stopped or killed.")
+@click.option(
     "--max-rejects", type=click.IntRange(min=0), help="Give up when more rows than this are rejected."
 )
 def score_command(
@@ -32,23 +40,34 @@ def score_command(
     text_column: str | None,
     id_column: str | None,
     model_path: str | None,
+    keep: tuple[str, ...],
+    resume: bool,
     max_rejects: int | None,
 ) -> int:
-    """Label every article of JSON lines, CSV, TSV (plain, .gz, .zst) or Parquet files, or of standard input
-    (-).
+    """Label every article of JSON lines, CSV, TSV, Parquet, Arrow or WARC files, of folders of .txt or .html,
+    or of standard input (-); files may be compressed by gzip or zstd.
 
-    The output has a row for every article and appears only when it is whole. Rows that cannot be scored go to
-    OUT.rejects.jsonl, and the exit code is 1 if there are any.
+    The output has a row for every article and appears only when it is whole; until then OUT.partial keeps
+    what is done. Rows that cannot be scored go to OUT.rejects.jsonl, and the exit code is 1 if there are any.
     """
     model = load(model_path)
     started = time.monotonic()
-    columns = Columns(text_column, id_column)
+    names = tuple(name.strip() for given in keep for name in given.split(",") if name.strip())
+    columns = Columns(text_column, id_column, names)
     with _Shown() as watch:
-        counts = score_files(model, list(inputs), output, columns, max_rejects=max_rejects, watch=watch)
+        counts = score_files(
+            model, list(inputs), output, columns, resume=resume, max_rejects=max_rejects, watch=watch
+        )
     seconds = max(time.monotonic() - started, 1e-9)
-    rejected = f"; {counts.rejected:,} rejected, see {output}.rejects.jsonl" if counts.rejected else ""
-    speed = f"{seconds:.1f} s, {counts.characters / 1e6 / seconds:.1f} MB/s"
-    click.echo(f"scored {counts.scored:,} rows to {output} in {speed}{rejected}", err=True)
+    said = f"scored {counts.scored:,} rows to {output} in {seconds:.1f} s"
+    said += f", {(counts.bytes - watch.earlier.bytes) / 1e6 / seconds:.1f} MB/s"
+    if watch.earlier.scored:
+        said += f"; {watch.earlier.scored:,} of them earlier"
+    if counts.passed:
+        said += f"; passed over {counts.passed:,} that are no articles by their kind"
+    if counts.rejected:
+        said += f"; {counts.rejected:,} rejected, see {output}.rejects.jsonl"
+    click.echo(said, err=True)
     return 1 if counts.rejected else 0
 
 
@@ -56,6 +75,7 @@ class _Shown(Watch):
     """A progress bar on stderr, where that is a terminal."""
 
     def __init__(self) -> None:
+        self.earlier = Counts()
         self._before: list[int] = []
         self._bar: Any = None
         self._task: Any = None
@@ -86,8 +106,9 @@ class _Shown(Watch):
         if self._bar is not None:
             self._bar.stop()
 
-    def inputs(self, sources: list[Source]) -> None:
+    def begin(self, sources: list[Source], counts: Counts) -> None:
         """The bar counts bytes as they lie on the disk."""
+        self.earlier = counts
         sizes = [source.size for source in sources]
         self._before = [sum(sizes[:i]) for i in range(len(sizes))]
         if self._bar is not None:

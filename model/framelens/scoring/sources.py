@@ -99,8 +99,14 @@ def find_sources(inputs: list[str]) -> list[Source]:
     """Every input, sniffed; a `UserError` names what is missing, unreadable or of no known kind."""
     sources = [sniff(path) for path in expand(inputs)]
     for source in sources:
-        if source.kind in (Kind.FOLDER, Kind.WARC, Kind.TEXT, Kind.HTML):
-            raise UserError(f"{source.path} is none of {KNOWN}")
+        if source.kind is Kind.FOLDER:
+            from framelens.scoring.readers.folder import check_folder
+
+            check_folder(source.path)
+        elif source.kind in (Kind.WARC, Kind.HTML):
+            from framelens.scoring.readers.html import require_dumps
+
+            require_dumps()
     if sum(source.path == "-" for source in sources) > 1:
         raise UserError("standard input (-) is given more than once; it can be read only once")
     return sources

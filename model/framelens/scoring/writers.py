@@ -1,161 +1,106 @@
-"""Scores to a file that appears only when it is whole: Parquet, JSON lines or CSV, by its ending."""
+"""The output's formats: parts of it, and how they become one file."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from framelens.errors import UserError
+from framelens.scoring.columns import to_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ENDINGS = (".parquet", ".jsonl", ".ndjson", ".csv")
+ROWS_OF_A_GROUP = 1 << 15
+"""Rows of the output's row groups, wherever its parts end: so a resumed run writes the same bytes."""
 
-
-class Writer(Protocol):
-    """Takes tables of one schema, one after the other."""
-
-    def write(self, table: pa.Table) -> None:
-        """Append the rows."""
-
-    def close(self) -> None:
-        """Write what is left; the file stays open."""
-
-
-def open_writer(ending: str, file: BinaryIO) -> Writer:
-    """The writer for one of `ENDINGS`."""
-    if ending == ".parquet":
-        return _ParquetWriter(file)
-    return _CsvWriter(file) if ending == ".csv" else _JsonLinesWriter(file)
+Write = Callable[["pa.Table", BinaryIO], None]
+Join = Callable[[list[Path], BinaryIO, "pa.Schema"], None]
 
 
 def check_output(path: Path) -> str:
     """The ending of an output, lower-case; a `UserError` for one that cannot be written."""
     ending = path.suffix.lower()
-    if ending not in ENDINGS:
-        raise UserError(f"{path} ends in none of {', '.join(ENDINGS)}, which say how to write it")
+    if ending not in WRITERS:
+        raise UserError(f"{path} ends in none of {', '.join(WRITERS)}, which say how to write it")
     if path.is_dir():
         raise UserError(f"{path} is a folder; give the name of a file")
     return ending
 
 
-@contextmanager
-def moved_into_place(path: Path) -> Iterator[BinaryIO]:
-    """A file beside `path` that takes its place when the block ends well and is deleted when it does not.
+def write_parquet(table: pa.Table, file: BinaryIO) -> None:
+    """One part."""
+    import pyarrow.parquet as pq
 
-    Raises
-    ------
-    UserError
-        When it cannot be written, or another run is writing it.
-    """
-    partial = path.with_name(f"{path.name}.partial")
-    try:
-        with partial.open("ab") as file:
-            _lock(file, path)
-            file.truncate(0)
-            try:
-                yield file
-                file.flush()
-                partial.replace(path)
-            except BaseException:
-                with suppress(OSError):
-                    partial.unlink()
-                raise
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from None
+    pq.write_table(table, file, compression="zstd")
 
 
-def _lock(file: BinaryIO, path: Path) -> None:
-    """The lock goes with the process, so that what a killed run left behind is no obstacle."""
-    try:
-        import fcntl
-    except ModuleNotFoundError:  # not a POSIX system
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UserError(f"another run is writing {path}; wait for it, or choose another output") from None
+def join_parquet(parts: list[Path], file: BinaryIO, schema: pa.Schema) -> None:
+    """Row groups of `ROWS_OF_A_GROUP`, one after the other."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        waiting = schema.empty_table()
+        for path in parts:
+            with pq.ParquetFile(path) as part:
+                for batch in part.iter_batches(batch_size=ROWS_OF_A_GROUP, use_threads=False):
+                    waiting = pa.concat_tables([waiting, pa.Table.from_batches([batch]).cast(schema)])
+                    while waiting.num_rows >= ROWS_OF_A_GROUP:
+                        writer.write_table(waiting.slice(0, ROWS_OF_A_GROUP).combine_chunks())
+                        waiting = waiting.slice(ROWS_OF_A_GROUP)
+        if waiting.num_rows:
+            writer.write_table(waiting.combine_chunks())
 
 
-class _ParquetWriter:
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._writer: Any = None
+def write_json_lines(table: pa.Table, file: BinaryIO) -> None:
+    """One part; dates, decimals and bytes of kept columns as strings."""
+    import orjson
 
-    def write(self, table: pa.Table) -> None:
-        import pyarrow.parquet as pq
-
-        if self._writer is None:
-            self._writer = pq.ParquetWriter(self._file, table.schema, compression="zstd")
-        self._writer.write_table(table)
-
-    def close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
+    names = table.column_names
+    for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
+        values = dict(zip(names, row, strict=True))
+        file.write(orjson.dumps(values, default=_plain, option=orjson.OPT_APPEND_NEWLINE))
 
 
-class _JsonLinesWriter:
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def write(self, table: pa.Table) -> None:
-        import orjson
-
-        self._file.write(b"".join(orjson.dumps(row) + b"\n" for row in table.to_pylist()))
-
-    def close(self) -> None:
-        """Nothing is held back."""
+def _plain(value: Any) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
 
 
-class _CsvWriter:
-    """Reasons are joined by semicolons."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._begun = False
-
-    def write(self, table: pa.Table) -> None:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        if not self._begun:
-            writer.writerow(table.column_names)
-            self._begun = True
-        for row in table.to_pylist():
-            writer.writerow([";".join(v) if isinstance(v, list) else v for v in row.values()])
-        self._file.write(text.getvalue().encode())
-
-    def close(self) -> None:
-        """Nothing is held back."""
+def join_json_lines(parts: list[Path], file: BinaryIO, schema: pa.Schema) -> None:
+    """One after the other."""
+    for path in parts:
+        with path.open("rb") as part:
+            shutil.copyfileobj(part, file, 1 << 20)
 
 
-class RejectsFile:
-    """``OUT.rejects.jsonl``: file, row and reason; it is there only if a row was rejected."""
+def write_csv(table: pa.Table, file: BinaryIO) -> None:
+    """One part, without a header; reasons are joined by semicolons."""
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    columns = [column.to_pylist() for column in table.columns]
+    columns[table.column_names.index("reasons")] = [";".join(why) for why in table["reasons"].to_pylist()]
+    csv.writer(text, lineterminator="\n").writerows(
+        [to_json(v) if isinstance(v, list | dict | bytes) else v for v in row]
+        for row in zip(*columns, strict=True)
+    )
+    text.detach()
 
-    def __init__(self, output: Path) -> None:
-        self.path = output.with_name(f"{output.name}.rejects.jsonl")
-        self._partial = self.path.with_name(f"{self.path.name}.partial")
-        self._partial.unlink(missing_ok=True)
-        self.count = 0
 
-    def add(self, file: str, row: int, reason: str) -> None:
-        """Note one row."""
-        with self._partial.open("a", encoding="utf-8", errors="backslashreplace") as out:
-            out.write(json.dumps({"file": file, "row": row, "reason": reason}) + "\n")
-        self.count += 1
+def join_csv(parts: list[Path], file: BinaryIO, schema: pa.Schema) -> None:
+    """The header, then one after the other."""
+    header = io.StringIO()
+    csv.writer(header, lineterminator="\n").writerow(schema.names)
+    file.write(header.getvalue().encode())
+    join_json_lines(parts, file, schema)
 
-    def finish(self) -> None:
-        """Put the list in its place, or remove that of an earlier run."""
-        if self.count:
-            self._partial.replace(self.path)
-        else:
-            self.path.unlink(missing_ok=True)
 
-    def discard(self) -> None:
-        """Forget the list of a run that failed."""
-        self._partial.unlink(missing_ok=True)
+WRITERS: dict[str, tuple[Write, Join]] = {
+    ".parquet": (write_parquet, join_parquet),
+    ".jsonl": (write_json_lines, join_json_lines),
+    ".ndjson": (write_json_lines, join_json_lines),
+    ".csv": (write_csv, join_csv),
+}

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
 from framelens.scoring.rows import Block, Blocks, Columns, Position, Reject, Rows
 from framelens.scoring.sources import Kind, Source
 
+_BEGINNING = Position()
 Reader = Callable[[Source, Columns, Position], Blocks]
 
 
-def read_blocks(source: Source, columns: Columns, start: Position = Position()) -> Blocks:  # noqa: B008 -- a tuple
+def read_blocks(
+    source: Source, columns: Columns, start: Position = _BEGINNING, *, processes: int = 0
+) -> Blocks:
     """One file from a place in it, in blocks of about `framelens.scoring.rows.BLOCK_BYTES`.
 
-    A file that breaks off (a truncated archive, say) ends with a `Reject` that says so.
+    With `processes`, text is extracted from HTML in so many processes of their own. A file that breaks off (a
+    truncated archive, say) ends with a `Reject` that says so.
 
     Raises
     ------
@@ -24,7 +29,7 @@ def read_blocks(source: Source, columns: Columns, start: Position = Position()) 
     """
     end, size = start, 0
     try:
-        for block in _reader_for(source.kind)(source, columns, start):
+        for block in _reader_for(source.kind, processes)(source, columns, start):
             end, size = block.end, block.size
             if end.row > start.row:
                 yield _after(block, start.row)
@@ -55,7 +60,7 @@ def _after(block: Block, row: int) -> Block:
     return Block(rows if len(chosen) else None, rejects, block.end, block.size, block.passed)
 
 
-def _reader_for(kind: Kind) -> Reader:
+def _reader_for(kind: Kind, processes: int) -> Reader:
     """The reader, imported when it is used."""
     if kind is Kind.JSON_LINES:
         from framelens.scoring.readers.jsonl import read_json_lines
@@ -65,6 +70,14 @@ def _reader_for(kind: Kind) -> Reader:
         from framelens.scoring.readers.table import read_table
 
         return read_table
+    if kind is Kind.WARC:
+        from framelens.scoring.readers.warc import read_warc
+
+        return partial(read_warc, processes=processes)
+    if kind in (Kind.FOLDER, Kind.TEXT, Kind.HTML):
+        from framelens.scoring.readers.folder import read_folder
+
+        return partial(read_folder, processes=processes)
     from framelens.scoring.readers import arrow
 
     return arrow.read_parquet if kind is Kind.PARQUET else arrow.read_ipc

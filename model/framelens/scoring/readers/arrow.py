@@ -41,7 +41,8 @@ def read_parquet(source: Source, columns: Columns, start: Position) -> Blocks:
 def _rows_of_a_block(metadata: pa.FileMetaData) -> int:
     """Rows that decode to about a block, by the average of the file."""
     size = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
-    return max(16, min(limits.BLOCK_ROWS, limits.BLOCK_BYTES * metadata.num_rows // max(1, size)))
+    rows = limits.BLOCK_BYTES * int(metadata.num_rows) // max(1, int(size))
+    return max(16, min(limits.BLOCK_ROWS, rows))
 
 
 def read_ipc(source: Source, columns: Columns, start: Position) -> Blocks:

@@ -1,9 +1,9 @@
 """JSON lines: a block at once by Arrow's parser, line by line where that refuses.
 
 The slow way says what is right: a line is what orjson reads of it. Arrow's parser differs from that (it reads
-several objects on a line, takes `Inf` for a number, does not look at the encoding of what it passes over), so a
-block goes its way only if nothing of the kind can be in it. By itself it refuses what orjson refuses, numbers
-where text should be, and a column given twice.
+several objects on a line, takes `Inf` for a number, does not look at the encoding of what it passes over), so
+a block goes its way only if nothing of the kind can be in it. By itself it refuses what orjson refuses,
+numbers where text should be, and a column given twice.
 """
 
 from __future__ import annotations
