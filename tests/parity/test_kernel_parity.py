@@ -149,3 +149,23 @@ def test_an_array_of_something_else_is_refused() -> None:
         featurize(pa.array([1, 2]), Vocabulary(["the"]))
     with pytest.raises(TypeError, match="must be a string, not int"):
         featurize(["the", 3], Vocabulary(["the"]))  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    "behind", ["", " ", ".", "'", "'s", "'t", "’s", "é", "3", "\u200b", "\u0301x", "A", "@"]
+)
+def test_words_of_every_length_count_the_same_to_the_last_byte_of_the_buffer(behind: str) -> None:
+    """Eight letters are read in one step, but never behind the text or the buffer."""
+    letters = "consequentialismus"
+    words = [letters[:n] + behind for n in range(1, len(letters) + 1)]
+    words += [word.capitalize() for word in words] + [word.upper() for word in words]
+    vocabulary = vocabulary_of(list(words))
+    expected = featurize(words, vocabulary, engine="reference")
+    encoded = [word.encode() for word in words]
+    offsets = pa.py_buffer(np.cumsum([0, *map(len, encoded)]).astype(np.int32))
+    glued = pa.StringArray.from_buffers(len(words), offsets, pa.py_buffer(b"".join(encoded)))
+    assert_equal(featurize(glued, vocabulary), expected)  # the next word stands right behind
+    for row, word in enumerate(encoded):
+        ends = pa.py_buffer(np.array([0, len(word)], dtype=np.int32))
+        alone = pa.StringArray.from_buffers(1, ends, pa.py_buffer(word))
+        assert_equal(featurize(alone, vocabulary), expected.take([row]))

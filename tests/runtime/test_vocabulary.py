@@ -26,9 +26,15 @@ def find(vocabulary: Vocabulary, h: int) -> int:
     return int(columns[slot])
 
 
-def test_token_hash_is_published_fnv1a() -> None:
+def test_token_hash_takes_eight_letters_at_a_time() -> None:
+    def mix(h: int, chunk: int) -> int:
+        x = (h ^ chunk) * 0x9E3779B97F4A7C15 % 2**64
+        return x ^ (x >> 32)
+
     assert token_hash("") == 0xCBF29CE484222325
-    assert token_hash("foobar") == 0x85944171F73967E8
+    assert token_hash("ba") == mix(token_hash(""), ord("b") + 256 * ord("a"))
+    assert token_hash("ministers") == mix(token_hash("minister"), ord("s"))
+    assert len({token_hash(t) for t in ("a", "aa", "ab", "ba", "aaaaaaaa", "aaaaaaaaa", "<num>")}) == 7
 
 
 def test_ngram_hash_depends_on_the_order_of_tokens() -> None:

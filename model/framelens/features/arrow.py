@@ -48,11 +48,16 @@ class Rows(NamedTuple):
 
 
 @cache
+def common_words() -> Vocabulary:
+    """The common words, each a term."""
+    return Vocabulary(word_masks())
+
+
+@cache
 def kernel_tables() -> kernel.Tables:
     """The tables of alphabet and lexicon, as the kernel takes them."""
     masks = word_masks()
-    words = Vocabulary(masks)
-    keys, slots = words.table
+    keys, slots = common_words().table
     distinct = sorted(set(masks.values()))
     lists = [[bit for bit in range(len(CATEGORIES)) if mask >> bit & 1] for mask in distinct]
     place = {mask: i for i, mask in enumerate(distinct)}
@@ -68,8 +73,9 @@ def kernel_tables() -> kernel.Tables:
         foreign_ranges().ravel(),
         len(foreign_ranges()),
         keys,
-        np.where(slots >= 0, list_of_word[slots], np.int32(-1)),
         len(keys) - 1,
+        np.where(slots >= 0, list_of_word[slots], np.int32(0)),
+        len(lists),
         np.cumsum([0, *map(len, lists)]).astype(np.int32),
         np.array([bit for bits in lists for bit in bits], dtype=np.int32),
         marks,
@@ -82,19 +88,26 @@ def kernel_tables() -> kernel.Tables:
 def kernel_terms(vocabulary: Vocabulary) -> kernel.Terms:
     """A vocabulary as the kernel takes it."""
     (keys, columns), sieve = vocabulary.table, vocabulary.sieve
-    return kernel.Terms(keys, columns, len(keys) - 1, sieve, 8 * len(sieve) - 1)
+    words = np.array([vocabulary.index.get(word, -1) for word in common_words().terms], dtype=np.int32)
+    slots = common_words().table[1]
+    by_slot = np.where(slots >= 0, words[slots], np.int32(-1))
+    return kernel.Terms(keys, columns, len(keys) - 1, sieve, 8 * len(sieve) - 1, by_slot)
 
 
-def make_scratch(longest: int) -> kernel.Scratch:
-    """Room for an article of `longest` bytes."""
+def make_scratch(longest: int, listed: int | None = None) -> kernel.Scratch:
+    """Room for an article of `longest` bytes, and for listing the n-grams of `listed` tokens together."""
     slots = 1 << max(4, (longest + 1).bit_length())
+    ngrams = 3 * (kernel.BLOCK if listed is None else listed) + 1
     return kernel.Scratch(
         np.empty(longest + 1, dtype=np.uint64),
         np.zeros(longest + 1, dtype=np.uint8),
+        np.empty(longest + 1, dtype=np.int32),
         np.empty(longest + 1, dtype=np.int64),
         np.empty(longest + 1, dtype=np.int64),
-        np.empty(3 * longest + 1, dtype=np.uint64),
-        np.empty(3 * longest + 1, dtype=np.int64),
+        np.empty(ngrams, dtype=np.uint64),
+        np.empty(ngrams, dtype=np.int64),
+        np.zeros(2 * kernel_tables().lists, dtype=np.int32),
+        np.full(len(common_words().table[0]), -1, dtype=np.int32),
         np.zeros(slots, dtype=np.uint64),
         np.full(slots, -1, dtype=np.int64),
     )
@@ -178,12 +191,12 @@ def score_arrow(
     measures : int32, shape (rows, len(MEASURES))
     """
     tables, vocabulary = kernel_tables(), kernel_terms(linear.vocabulary)
-    idf, weights = (np.ascontiguousarray(a, dtype=np.float32).ravel() for a in (linear.idf, linear.weights))
+    parameters = np.stack([linear.idf, linear.weights], axis=2).astype(np.float32).reshape(-1, 4)
 
     def score(rows: Rows) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
         scratch = make_scratch(int((rows.stops - rows.starts).max(initial=0)))
         counted = np.zeros((len(rows.starts), len(MEASURES)), dtype=np.int32)
-        terms = kernel.score_rows(*rows, tables, vocabulary, scratch, idf, weights, _SUBLINEAR, counted)
+        terms = kernel.score_rows(*rows, tables, vocabulary, scratch, parameters, _SUBLINEAR, counted)
         measures = np.take(counted, _MEASURE_ORDER, axis=1)
         return linear.intercept + terms + linear.style_contributions(measures).sum(axis=1), measures
 

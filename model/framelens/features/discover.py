@@ -94,7 +94,7 @@ def _tally(
             number,
             parts,
             kernel_tables(),
-            make_scratch(longest),
+            make_scratch(longest, longest),
             measures,
             min_documents,
             min_groups,
@@ -117,7 +117,8 @@ def _strings(rows: Rows, hashes: _Hashes) -> list[str]:
     for task in tasks(rows):
         if not missing:
             break
-        scratch = make_scratch(int((task.stops - task.starts).max(initial=0)))
+        longest = int((task.stops - task.starts).max(initial=0))
+        scratch = make_scratch(longest, longest)
         measures = np.zeros(len(MEASURES), dtype=np.int32)
         missing -= kernel.locate_rows(
             *task, kernel_tables(), scratch, measures, keys, columns, tokens, places

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from framelens.features.compiled import address, jit
-from framelens.features.vocabulary import FNV_OFFSET, FNV_PRIME, GOLDEN, token_hash
+from framelens.features.compiled import address, jit, load_8_bytes, trailing_zeros
+from framelens.features.vocabulary import GOLDEN, OFFSET, token_hash
 
 _U8s: TypeAlias = npt.NDArray[np.uint8]
 _I32s: TypeAlias = npt.NDArray[np.int32]
@@ -45,11 +45,16 @@ PARAGRAPHS, QUOTATIONS, FOREIGN_LETTERS = 9, 10, 11
 NOTHING, WORD, NAME, NUMBER, MARK = 0, 1, 2, 3, 4
 IS_WORD, IS_QUOTED, IS_FIRST, IS_SHOUTED = 1, 2, 4, 8
 
-_OFFSET, _PRIME, _GOLDEN = np.uint64(FNV_OFFSET), np.uint64(FNV_PRIME), np.uint64(GOLDEN)
+_OFFSET, _GOLDEN = np.uint64(OFFSET), np.uint64(GOLDEN)
 _NAME_HASH, _NUMBER_HASH = np.uint64(token_hash("<name>")), np.uint64(token_hash("<num>"))
 _DASH_HASH = np.uint64(token_hash("-"))
-_U1, _U23, _U41, _U32, _U40 = np.uint64(1), np.uint64(23), np.uint64(41), np.uint64(32), np.uint64(40)
+_U0, _U1, _U3, _U8, _U23 = np.uint64(0), np.uint64(1), np.uint64(3), np.uint64(8), np.uint64(23)
+_U32, _U40, _U41 = np.uint64(32), np.uint64(40), np.uint64(41)
 _LOW = np.uint64(0xFFFFFFFF)
+_EACH = np.uint64(0x0101010101010101)  # one in each of eight bytes
+_BIT_5, _BIT_7, _BITS_0_6 = _EACH * np.uint64(0x20), _EACH * np.uint64(0x80), _EACH * np.uint64(0x7F)
+_TO_A, _BEHIND_Z = _EACH * np.uint64(0x80 - 0x61), _EACH * np.uint64(0x80 - 0x7B)
+BLOCK = 256  # tokens whose n-grams are looked up together
 _REPLACEMENT = 0xFFFD
 
 
@@ -62,11 +67,14 @@ class Tables(NamedTuple):
         As `framelens.features.alphabet` makes them, flat.
     size, foreign_ranges
         Code points in the tables; ranges in `foreign`.
-    word_keys, word_lists, word_mask
-        Open-addressing table from a common word's hash to its list of categories; -1 marks an empty slot, the
-        mask is one less than the slots.
-    list_starts, list_columns
-        List i holds the categories ``list_columns[list_starts[i]:list_starts[i + 1]]``.
+    word_keys, word_mask
+        Open-addressing table of the common words' hashes, and one less than its slots. A word is known by its
+        slot.
+    word_lists
+        int32, shape (slots,): each word's list of categories.
+    lists, list_starts, list_columns
+        How many lists there are; the categories of list i are
+        ``list_columns[list_starts[i]:list_starts[i + 1]]``.
     mark_columns
         int32, shape (128,): the measure that counts a punctuation token, by ASCII code; -1 for none.
     first_category, categories
@@ -82,8 +90,9 @@ class Tables(NamedTuple):
     foreign: _I32s
     foreign_ranges: int
     word_keys: _U64s
-    word_lists: _I32s
     word_mask: int
+    word_lists: _I32s
+    lists: int
     list_starts: _I32s
     list_columns: _I32s
     mark_columns: _I32s
@@ -93,13 +102,16 @@ class Tables(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """`framelens.features.vocabulary.Vocabulary.table` and `sieve`, and one less than their sizes."""
+    """`framelens.features.vocabulary.Vocabulary.table` and `sieve`, and one less than their sizes; and the
+    column of each common word, by its slot, or -1.
+    """
 
     keys: _U64s
     columns: _I32s
     mask: int
     sieve: _U8s
     sieve_mask: int
+    word_columns: _I32s
 
 
 class Scratch(NamedTuple):
@@ -107,21 +119,30 @@ class Scratch(NamedTuple):
 
     Attributes
     ----------
-    hashes, flags, starts, stops
-        A token's hash, `IS_WORD` and the other bits, and its bytes; as long as the longest article has bytes.
+    hashes, flags, words, starts, stops
+        A token's hash, `IS_WORD` and the other bits, the slot of a common word (-1: none), and its bytes; as
+        long as the longest article has bytes.
     terms, spans
-        An n-gram's hash, and its last token times four plus its length; three times as long.
+        An n-gram's hash, and its last token times four plus its length; for three times as many tokens as are
+        looked at together.
+    list_counts
+        int32, shape (lists, 2): words of each list of categories, by field; zero between articles.
+    seen_words
+        For each common word's slot the row that last had it.
     seen_keys, seen_rows
-        A set of word hashes; an entry is there when its row is the one at work. A power of two of slots,
-        above twice the words that an article of this length can have.
+        A set of the hashes of other words; an entry is there when its row is the one at work. A power of two
+        of slots, above twice the words that an article of this length can have.
     """
 
     hashes: _U64s
     flags: _U8s
+    words: _I32s
     starts: _I64s
     stops: _I64s
     terms: _U64s
     spans: _I64s
+    list_counts: _I32s
+    seen_words: _I32s
     seen_keys: _U64s
     seen_rows: _I64s
 
@@ -138,8 +159,9 @@ def _point(tables: Tables, scratch: Scratch) -> tuple[Tables, Scratch]:
             address(tables.foreign),
             tables.foreign_ranges,
             address(tables.word_keys),
-            address(tables.word_lists),
             tables.word_mask,
+            address(tables.word_lists),
+            tables.lists,
             address(tables.list_starts),
             address(tables.list_columns),
             address(tables.mark_columns),
@@ -150,10 +172,13 @@ def _point(tables: Tables, scratch: Scratch) -> tuple[Tables, Scratch]:
         Scratch(
             address(scratch.hashes),
             address(scratch.flags),
+            address(scratch.words),
             address(scratch.starts),
             address(scratch.stops),
             address(scratch.terms),
             address(scratch.spans),
+            address(scratch.list_counts),
+            address(scratch.seen_words),
             address(scratch.seen_keys),
             address(scratch.seen_rows),
         ),
@@ -163,7 +188,12 @@ def _point(tables: Tables, scratch: Scratch) -> tuple[Tables, Scratch]:
 @jit
 def _point_terms(terms: Terms) -> Terms:
     return Terms(
-        address(terms.keys), address(terms.columns), terms.mask, address(terms.sieve), terms.sieve_mask
+        address(terms.keys),
+        address(terms.columns),
+        terms.mask,
+        address(terms.sieve),
+        terms.sieve_mask,
+        address(terms.word_columns),
     )
 
 
@@ -232,15 +262,27 @@ def _combine(left: np.uint64, right: np.uint64) -> np.uint64:
 
 
 @jit
-def _find(keys: _U64s, values: _I32s, mask: int, h: np.uint64) -> int:
-    """The value of a hash in an open-addressing table, or -1."""
-    slot = _int64(h) & mask
-    while values[slot] >= 0:
-        if keys[slot] == h:
-            value: int = _int64(values[slot])
-            return value
+def _mix(h: np.uint64, chunk: np.uint64) -> np.uint64:
+    x = (h ^ chunk) * _GOLDEN
+    return x ^ (x >> _U32)
+
+
+@jit
+def _find(keys: _U64s, mask: int, h: np.uint64) -> int:
+    """The slot of a hash in an open-addressing table, or -1."""
+    slot: int = _int64(h) & mask
+    while keys[slot] != h:
+        if keys[slot] == _U0:
+            return -1
         slot = (slot + 1) & mask
-    return -1
+    return slot
+
+
+@jit
+def _find_column(terms: Terms, h: np.uint64) -> int:
+    slot = _find(terms.keys, terms.mask, h)
+    column: int = _int64(terms.columns[slot]) if slot >= 0 else -1
+    return column
 
 
 @jit
@@ -260,35 +302,58 @@ def _add(scratch: Scratch, slots: int, h: np.uint64, row: int) -> bool:
 
 
 @jit
-def _scan_word(data: _U8s, at: int, stop: int, tables: Tables) -> tuple[int, np.uint64, int, bool, bool]:
-    """Where the word ends, its hash, its letters, whether it is all upper-case, whether it is a fragment."""
+def _scan_word(
+    data: _U8s, at: int, stop: int, end: int, tables: Tables
+) -> tuple[int, np.uint64, int, bool, bool]:
+    """Where the word ends, its hash, its letters, whether it is all upper-case, whether it is a fragment.
+
+    Eight bytes are looked at together, as far as the buffer goes (`end`). Where a word is not plain ASCII, or
+    an apostrophe is behind it, it is scanned again character by character.
+    """
+    start, h, letters, lower = at, _OFFSET, 0, _U0
+    first = second = 0
+    while at + 8 <= end:
+        chunk = load_8_bytes(data, at)
+        folded = chunk | _BIT_5
+        seven = folded & _BITS_0_6
+        ends = ~((seven + _TO_A) & ~(seven + _BEHIND_Z) & ~chunk) & _BIT_7  # bit 7 of each byte, if no letter
+        n = min(_int64(trailing_zeros(ends)) >> 3, stop - at)
+        if n > 0:
+            keep = ~_U0 >> np.uint64(64 - 8 * n)
+            lower |= chunk & _BIT_5 & keep
+            if letters == 0:
+                first, second = _int64(folded & np.uint64(0xFF)), _int64((folded >> _U8) & np.uint64(0xFF))
+            h = _mix(h, folded & keep)
+            letters += n
+            at += n
+        if n < 8:
+            if at < stop and (data[at] >= 0x80 or tables.classes[data[at]] in (APOSTROPHE, INVISIBLE)):
+                break
+            return at, h, letters, letters >= 2 and lower == _U0, _is_fragment(letters, first, second)
+    return _scan_characters(data, start, stop, tables)
+
+
+@jit
+def _scan_characters(
+    data: _U8s, at: int, stop: int, tables: Tables
+) -> tuple[int, np.uint64, int, bool, bool]:
+    """`_scan_word` for any word."""
     h = cut_hash = _OFFSET
+    chunk, filled = _U0, 0
     letters = uppers = characters = 0
     cut = -1  # letters before the last apostrophe
     first = second = last = before_last = 0
     while at < stop:
-        run = at  # most letters are lower-case ASCII: the same as below, without the tables
-        while at < stop and 0x61 <= data[at] <= 0x7A:
-            h = (h ^ np.uint64(data[at])) * _PRIME
-            at += 1
-        if at > run:
-            if letters == 0:
-                first = _int64(data[run])
-                second = _int64(data[run + 1]) if at > run + 1 else 0
-            elif letters == 1:
-                second = _int64(data[run])
-            before_last = _int64(data[at - 2]) if at > run + 1 else last
-            last = _int64(data[at - 1])
-            letters += at - run
-            characters += at - run
-            continue
         code, width = _decode(data, at, stop)
         kind = _class_of(code, tables)
         if kind == LETTER:
             for i in range(2):
                 letter = _int64(tables.folds[2 * code + i])
                 if letter:
-                    h = (h ^ np.uint64(letter)) * _PRIME
+                    chunk |= np.uint64(letter) << np.uint64(8 * filled)
+                    filled += 1
+                    if filled == 8:
+                        h, chunk, filled = _mix(h, chunk), _U0, 0
                     before_last, last = last, letter
                     if letters == 0:
                         first = letter
@@ -298,12 +363,14 @@ def _scan_word(data: _U8s, at: int, stop: int, tables: Tables) -> tuple[int, np.
             uppers += tables.uppers[code]
             characters += 1
         elif kind == APOSTROPHE and _next_visible(data, at + width, stop, tables) == LETTER:
-            cut, cut_hash = letters, h
+            cut, cut_hash = letters, _mix(h, chunk) if filled else h
         elif kind != INVISIBLE:
             break
         at += width
     if cut > 0 and _is_clitic(letters - cut, before_last, last):
         h, letters = cut_hash, cut
+    elif filled:
+        h = _mix(h, chunk)
     return at, h, letters, characters >= 2 and uppers == characters, _is_fragment(letters, first, second)
 
 
@@ -347,22 +414,15 @@ def _scan_number(data: _U8s, at: int, stop: int, tables: Tables) -> int:
 
 
 @jit
-def _count_word(
-    tables: Tables,
-    scratch: Scratch,
-    slots: int,
-    row: int,
-    h: np.uint64,
-    found: int,
-    quoted: bool,
-    measures: _I32s,
-) -> None:
-    measures[DISTINCT] += _add(scratch, slots, h, row)
-    if found >= 0:
-        measures[COMMON] += 1
-        first = tables.first_category + quoted * tables.categories
-        for i in range(tables.list_starts[found], tables.list_starts[found + 1]):
-            measures[first + tables.list_columns[i]] += 1
+def _count_categories(tables: Tables, scratch: Scratch, measures: _I32s) -> None:
+    """Add the words of each list to the list's categories: once an article, not once a word."""
+    for i in range(2 * tables.lists):
+        count = scratch.list_counts[i]
+        if count:
+            scratch.list_counts[i] = 0
+            first = tables.first_category + (i & 1) * tables.categories
+            for j in range(tables.list_starts[i >> 1], tables.list_starts[(i >> 1) + 1]):
+                measures[first + tables.list_columns[j]] += count
 
 
 @jit
@@ -370,12 +430,16 @@ def _tokenize(
     data: _U8s,
     start: int,
     stop: int,
+    end: int,
     row: int,
     tables: Tables,
     scratch: Scratch,
     measures: _I32s,
 ) -> int:
-    """Write an article's tokens to the scratch and its counts to its measures; the number of tokens."""
+    """Write an article's tokens to the scratch and its counts to its measures; the number of tokens.
+
+    The buffer may be read up to `end`.
+    """
     slots = 16
     while slots < stop - start + 2:
         slots *= 2
@@ -389,18 +453,22 @@ def _tokenize(
             at += 1
             continue
         begin = at
-        code, width = _decode(data, at, stop)
-        kind = _class_of(code, tables)
-        token, h, found, letters, shouted = NOTHING, _OFFSET, -1, 0, False
+        code, width = _int64(data[at]), 1
+        if code < 0x80:
+            kind = _int64(tables.classes[code])
+        else:
+            code, width = _decode(data, at, stop)
+            kind = _class_of(code, tables)
+        token, h, word, letters, shouted = NOTHING, _OFFSET, -1, 0, False
         opens, mark, closes = SEPARATOR, 0, False
         if kind == LETTER:
-            at, h, letters, shouted, fragment = _scan_word(data, at, stop, tables)
+            at, h, letters, shouted, fragment = _scan_word(data, at, stop, end, tables)
             previous = LETTER
             if fragment and not tables.uppers[code]:
                 continue
-            found = _find(tables.word_keys, tables.word_lists, tables.word_mask, h)
+            word = _find(tables.word_keys, tables.word_mask, h)
             token = WORD
-            if found < 0 and tables.uppers[code]:
+            if word < 0 and tables.uppers[code]:
                 token, h = NAME, _NAME_HASH
         elif kind == DIGIT:
             at = _scan_number(data, at, stop, tables)
@@ -443,7 +511,7 @@ def _tokenize(
                 style = SEPARATOR
             if mark == 0:
                 continue
-            token, h = MARK, (_OFFSET ^ np.uint64(mark)) * _PRIME
+            token, h = MARK, _mix(_OFFSET, np.uint64(mark))
 
         if style != SEPARATOR:
             quoted_tokens += 1
@@ -466,7 +534,7 @@ def _tokenize(
         flags[tokens] = (
             IS_WORD * (token == WORD) | IS_QUOTED * quoted | IS_FIRST * fresh | IS_SHOUTED * shouted
         )
-        scratch.starts[tokens], scratch.stops[tokens] = begin, at
+        scratch.words[tokens], scratch.starts[tokens], scratch.stops[tokens] = word, begin, at
         tokens += 1
         measures[PARAGRAPHS] += fresh
         fresh = False
@@ -486,8 +554,14 @@ def _tokenize(
             measures[SHOUTED] += shouted
             if token == NAME:
                 measures[NAMES] += 1
+            elif word < 0:
+                measures[DISTINCT] += _add(scratch, slots, h, row)
             else:
-                _count_word(tables, scratch, slots, row, h, found, quoted, measures)
+                measures[COMMON] += 1
+                measures[DISTINCT] += scratch.seen_words[word] != row
+                scratch.seen_words[word] = row
+                scratch.list_counts[2 * tables.word_lists[word] + quoted] += 1
+    _count_categories(tables, scratch, measures)
     return tokens
 
 
@@ -521,22 +595,54 @@ def _list_terms(scratch: Scratch, tokens: int) -> int:
 
 
 @jit
-def _count_terms(scratch: Scratch, ngrams: int, terms: Terms, counts: _I32s, touched: _I32s) -> int:
-    """Add the n-grams to `counts` (reporter and quoted by turns), list new columns in `touched`; how many."""
+def _in_sieve(h: np.uint64, terms: Terms) -> int:
+    bit = _int64(h >> _U40) & terms.sieve_mask
+    passes: int = _int64(terms.sieve[bit >> 3] >> (bit & 7) & 1)
+    return passes
+
+
+@jit
+def _count_terms(scratch: Scratch, tokens: int, terms: Terms, counts: _I64s, touched: _I32s) -> int:
+    """Count the vocabulary's n-grams among the first `tokens` tokens; how many columns were touched.
+
+    A column's two counts are one number, that in quoted speech times 2**32, so that a term costs one look at
+    the memory. `_list_terms` says which n-grams there are; here, those that pass the sieve are gathered
+    without a branch and looked up together.
+    """
     n = 0
-    for i in range(ngrams):
-        h = scratch.terms[i]
-        bit = _int64(h >> _U40) & terms.sieve_mask
-        if not terms.sieve[bit >> 3] >> (bit & 7) & 1:
-            continue
-        found = _find(terms.keys, terms.columns, terms.mask, h)
-        if found >= 0:
-            if counts[2 * found] == 0 and counts[2 * found + 1] == 0:
-                touched[n] = found
-                n += 1
-            quoted = (_int64(scratch.flags[scratch.spans[i] >> 2]) & IS_QUOTED) >> 1
-            counts[2 * found + quoted] += 1
+    pair = _OFFSET
+    words = reach = 0
+    for block in range(0, tokens, BLOCK):
+        found = 0
+        for i in range(block, min(block + BLOCK, tokens)):
+            h, flag = scratch.hashes[i], _int64(scratch.flags[i])
+            reach = 0 if flag & IS_FIRST else reach + 1
+            words = (words << 1 | (flag & IS_WORD)) & 7
+            quoted = (flag & IS_QUOTED) >> 1
+            if words & 1:
+                word = scratch.words[i]
+                column = _int64(terms.word_columns[word]) if word >= 0 else _find_column(terms, h)
+                if column >= 0:
+                    n = _count_column(column, quoted, counts, touched, n)
+            triple = _combine(pair, h)
+            scratch.terms[found], scratch.spans[found] = triple, quoted
+            found += _in_sieve(triple, terms) & (reach >= 2) & (words != 0)
+            pair = _combine(scratch.hashes[i - (i > 0)], h)
+            scratch.terms[found], scratch.spans[found] = pair, quoted
+            found += _in_sieve(pair, terms) & (reach >= 1) & (words & 3 != 0)
+        for i in range(found):
+            column = _find_column(terms, scratch.terms[i])
+            if column >= 0:
+                n = _count_column(column, scratch.spans[i], counts, touched, n)
     return n
+
+
+@jit
+def _count_column(column: int, quoted: int, counts: _I64s, touched: _I32s, n: int) -> int:
+    count: int = counts[column]
+    touched[n] = column
+    counts[column] = count + (_int64(1) << (quoted << 5))
+    return n + (count == 0)
 
 
 @jit
@@ -561,14 +667,13 @@ def count_rows(
     """
     t, room = _point(tables, scratch)
     text, known = address(data), _point_terms(vocabulary)
-    counts, touched = np.zeros(2 * terms, dtype=np.int32), np.empty(terms, dtype=np.int32)
+    counts, touched = np.zeros(terms, dtype=np.int64), np.empty(terms + 1, dtype=np.int32)
     lengths = np.empty(len(starts), dtype=np.int64)
     entries = np.empty((1024, 3), dtype=np.int32)
     used = 0
     for row in range(len(starts)):
-        tokens = _tokenize(text, starts[row], stops[row], row, t, room, address(measures[row]))
-        ngrams = _list_terms(room, tokens)
-        n = _count_terms(room, ngrams, known, address(counts), address(touched))
+        tokens = _tokenize(text, starts[row], stops[row], len(data), row, t, room, address(measures[row]))
+        n = _count_terms(room, tokens, known, address(counts), address(touched))
         if used + n > len(entries):
             larger = np.empty((2 * (used + n), 3), dtype=np.int32)
             larger[:used] = entries[:used]
@@ -577,9 +682,9 @@ def count_rows(
         found.sort()
         for term in found:
             entries[used, 0] = term
-            entries[used, 1] = counts[2 * term]
-            entries[used, 2] = counts[2 * term + 1]
-            counts[2 * term] = counts[2 * term + 1] = 0
+            entries[used, 1] = counts[term] & 0xFFFFFFFF
+            entries[used, 2] = counts[term] >> 32
+            counts[term] = 0
             used += 1
         lengths[row] = n
     return lengths, entries[:used]
@@ -593,8 +698,7 @@ def score_rows(
     tables: Tables,
     vocabulary: Terms,
     scratch: Scratch,
-    idf: _F32s,
-    weights: _F32s,
+    parameters: _F32s,
     sublinear: _F64s,
     measures: _I32s,
 ) -> _F64s:
@@ -602,8 +706,9 @@ def score_rows(
 
     Parameters
     ----------
-    idf, weights
-        As `framelens.linear.LinearModel` has them, flat.
+    parameters
+        shape (terms, 4): of each column idf and weight in the reporter's voice, then in quoted speech, as
+        `framelens.linear.LinearModel` has them.
     sublinear
         ``1 + ln(count)`` by count, as far as it goes; 0 at 0.
 
@@ -612,24 +717,24 @@ def score_rows(
     float64, shape (rows,)
     """
     t, room = _point(tables, scratch)
-    text, known = address(data), _point_terms(vocabulary)
-    terms = len(idf) // 2
-    counts, touched = np.zeros(2 * terms, dtype=np.int32), np.empty(terms, dtype=np.int32)
+    text, known, model = address(data), _point_terms(vocabulary), address(parameters)
+    terms = len(parameters)
+    counts, touched = np.zeros(terms, dtype=np.int64), np.empty(terms + 1, dtype=np.int32)
     scores = np.empty(len(starts), dtype=np.float64)
     for row in range(len(starts)):
-        tokens = _tokenize(text, starts[row], stops[row], row, t, room, address(measures[row]))
-        ngrams = _list_terms(room, tokens)
-        n = _count_terms(room, ngrams, known, address(counts), address(touched))
+        tokens = _tokenize(text, starts[row], stops[row], len(data), row, t, room, address(measures[row]))
+        n = _count_terms(room, tokens, known, address(counts), address(touched))
         dot = squares = 0.0
         for i in range(n):
-            for place in range(2 * touched[i], 2 * touched[i] + 2):
-                count = counts[place]
+            both, place = counts[touched[i]], 4 * _int64(touched[i])
+            counts[touched[i]] = 0
+            for field in range(2):
+                count = both >> 32 if field else both & 0xFFFFFFFF
                 if count:
                     value = sublinear[count] if count < len(sublinear) else 1.0 + math.log(count)
-                    value *= idf[place]
-                    dot += weights[place] * value
+                    value *= model[place + 2 * field]
+                    dot += model[place + 2 * field + 1] * value
                     squares += value * value
-                    counts[place] = 0
         scores[row] = dot / math.sqrt(squares) if squares > 0.0 else 0.0
     return scores
 
@@ -717,7 +822,7 @@ def tally_rows(
     slots, others = np.zeros(1 << 17, dtype=np.uint64), np.zeros(1 << 16, dtype=np.int32)
     used = 0
     for row in range(len(starts)):
-        tokens = _tokenize(text, starts[row], stops[row], row, t, room, address(measures))
+        tokens = _tokenize(text, starts[row], stops[row], len(data), row, t, room, address(measures))
         ngrams = _list_terms(room, tokens)
         while 3 * (used + ngrams) > 2 * len(others):
             slots, others = _grow(slots, others)
@@ -758,9 +863,10 @@ def locate_rows(
     text, key, column = address(data), address(keys), address(columns)
     found = 0
     for row in range(len(starts)):
-        tokens = _tokenize(text, starts[row], stops[row], row, t, room, address(measures))
+        tokens = _tokenize(text, starts[row], stops[row], len(data), row, t, room, address(measures))
         for i in range(_list_terms(room, tokens)):
-            term = _find(key, column, len(keys) - 1, room.terms[i])
+            slot = _find(key, len(keys) - 1, room.terms[i])
+            term = _int64(column[slot]) if slot >= 0 else -1
             if term >= 0 and places[term, 0, 1] == 0:
                 last, length = room.spans[i] >> 2, room.spans[i] & 3
                 for j in range(length):
