@@ -96,7 +96,8 @@ def check_surroundings() -> None:
         sys.exit(f"{package} has no champion; promote one and commit model/framelens/champion/")
     files = importlib.metadata.files("framelens") or []
     names = {file.as_posix() for file in files}
-    for needed in ("py.typed", "clean/rules.toml", "features/data/words.tsv", "champion/MODEL_CARD.md"):
+    data = ("clean/rules.toml", "features/data/words.tsv", "champion/MODEL_CARD.md", "serve/page/index.html")
+    for needed in ("py.typed", *data):
         if f"framelens/{needed}" not in names:
             sys.exit(f"the wheel lacks framelens/{needed}")
     strays = [n for n in names if n.split("/")[0] in ("tests", "seeds", "mlruns", "notebooks", "benchmarks")]

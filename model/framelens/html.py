@@ -11,7 +11,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator
 
-from framelens.explanation import Explanation, Word
+from framelens.explanation import Explanation, SentenceContribution, Word
 
 LEVELS = 4
 """Steps of strength; the strongest word of the article is at the last."""
@@ -65,7 +65,6 @@ def explanation_fragment(explanation: Explanation, *, css: bool = True) -> str:
     """The fragment behind `Explanation.to_html`."""
     p = explanation.prediction
     why = f" ({escape(', '.join(p.reasons))})" if p.reasons else ""
-    strongest_sentences = sorted(explanation.sentences, key=lambda s: (-abs(s.contribution), s.start))[:5]
     text = explanation.text
     parts = [
         f"<style>{CSS}</style>" if css else "",
@@ -84,7 +83,7 @@ def explanation_fragment(explanation: Explanation, *, css: bool = True) -> str:
         _table(
             "Sentences that weigh most",
             ("sentence", "adds"),
-            ((text[s.start : s.stop], s.contribution) for s in strongest_sentences),
+            ((text[s.start : s.stop], s.contribution) for s in strongest_sentences(explanation)),
         ),
         _table(
             "Style that weighs most",
@@ -101,6 +100,12 @@ def explanation_fragment(explanation: Explanation, *, css: bool = True) -> str:
         "</section>",
     ]
     return "\n".join(part for part in parts if part)
+
+
+def strongest_sentences(explanation: Explanation) -> list[SentenceContribution]:
+    """The five sentences that weigh most, strongest first; none without weight."""
+    weighing = [s for s in explanation.sentences if s.contribution]
+    return sorted(weighing, key=lambda s: (-abs(s.contribution), s.start))[:5]
 
 
 def _sums(explanation: Explanation) -> list[tuple[str, float]]:

@@ -96,6 +96,16 @@ def test_explain_shows_terms_sums_and_marks_without_colour(
     assert "fine: too_short" in out
 
 
+def test_explain_tells_what_was_hidden_and_cleaned_and_which_sentences_weigh(
+    capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    text = f"TEHRAN - {STATE}Ada Quill met 12 critics."
+    _, out, _ = run(capsys, "predict", text, "--explain", *options)
+    assert "hidden from the model (names and numbers): Ada Quill, 12" in out
+    assert "cleaned away (dateline-capitals): TEHRAN -" in out
+    assert "Sentences that weigh most" in out
+
+
 def test_explain_as_json_nests_the_explanation(
     capsys: pytest.CaptureFixture[str], options: list[str]
 ) -> None:

@@ -122,7 +122,7 @@ class Image:
 
     def moved(self, text: str) -> str:
         """The text with the image's paths below our folder."""
-        return re.sub(r"(?<![\w.])/(opt/framelens|tmp|src)\b", rf"{self.root}/\1", text)
+        return re.sub(r"(?<![\w.])/(srv/framelens|tmp|src)\b", rf"{self.root}/\1", text)
 
     def variables(self, stage: list[tuple[str, str]]) -> dict[str, str]:
         """The environment of a stage, and of ours only the way to the interpreter."""
@@ -134,7 +134,7 @@ class Image:
 def build(root: Path) -> Image:
     """Do by hand what the Dockerfile says."""
     image, (first, final) = Image(root), stages()
-    for name in ("tmp", "src", "opt"):
+    for name in ("tmp", "src", "srv"):
         (root / name).mkdir()
     for name, rest in first:
         if name == "COPY":
@@ -184,9 +184,9 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     root = folder / "root"
     root.mkdir()
     image = build(root)
-    lock(root / "opt", locked=True)
+    lock(root / "srv", locked=True)
     yield image
-    lock(root / "opt", locked=False)
+    lock(root / "srv", locked=False)
 
 
 def unprivileged() -> list[str]:
@@ -225,7 +225,7 @@ class Container:
         words = [word.replace("8000", self.port) for word in json.loads(command)]
         variables = self.image.variables(stages()[-1])
         program = shutil.which(words[0], path=variables["PATH"])
-        assert program == f"{self.image.root}/opt/framelens/bin/python"
+        assert program == f"{self.image.root}/srv/framelens/bin/python"
         return not subprocess.run(
             [program, *words[1:]], env=variables, capture_output=True, check=False
         ).returncode
@@ -239,10 +239,11 @@ def container(image: Image, tmp_path: Path) -> Iterator[Container]:
     command = [word.replace("8000", port).replace("0.0.0.0", "127.0.0.1") for word in words]
     variables = image.variables(stages()[-1]) | {"FRAMELENS_TOKEN": TOKEN}
     command[0] = shutil.which(command[0], path=variables["PATH"]) or command[0]
-    shutil.rmtree(variables["NUMBA_CACHE_DIR"], ignore_errors=True)
+    shutil.rmtree(image.root / "tmp")
+    (image.root / "tmp").mkdir()
     log = tmp_path / "log"
     with log.open("wb") as errors, subprocess.Popen(
-        [*unprivileged(), *command], cwd=image.root / "opt", env=variables, stderr=errors, stdout=errors
+        [*unprivileged(), *command], cwd=image.root / "srv", env=variables, stderr=errors, stdout=errors
     ) as process:  # fmt: skip
         container = Container(image, process, port, log)
         try:
@@ -263,7 +264,7 @@ def test_the_image_serves_where_nothing_may_be_written(container: Container) -> 
     assert container.ask("/v1/predict", {"text": ARTICLE}, token="another")[0] == 401
     assert "<title>FrameLens" in container.ask("/")[1]
     assert container.healthy()
-    writing = [*unprivileged(), "sh", "-c", f"echo > {container.image.root}/opt/framelens/new"]
+    writing = [*unprivileged(), "sh", "-c", f"echo > {container.image.root}/srv/framelens/new"]
     assert subprocess.run(writing, capture_output=True, check=False).returncode != 0
     container.process.send_signal(signal.SIGTERM)
     assert container.process.wait(timeout=20) == 0
@@ -273,7 +274,7 @@ def test_the_image_serves_where_nothing_may_be_written(container: Container) -> 
 
 def test_the_kernel_was_compiled_when_the_image_was_built(container: Container) -> None:
     root = container.image.root
-    built, used = root / "opt/framelens/kernels", root / "tmp/kernels"
+    built, used = root / "srv/framelens/kernels", root / "tmp"
     assert container.ask("/v1/predict", {"text": ARTICLE})[0] == 200
     assert container.ask("/v1/predict/batch", {"texts": [ARTICLE] * 40})[0] == 200
     kernels = sorted(path.relative_to(built) for path in built.rglob("*.nbc"))
@@ -284,7 +285,7 @@ def test_the_kernel_was_compiled_when_the_image_was_built(container: Container) 
 def test_every_package_of_the_image_is_pinned(image: Image) -> None:
     lines = (FOLDER / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pinned = {line.strip() for line in lines if not line.startswith("#")}
-    python = str(image.root / "opt/framelens/bin/python")
+    python = str(image.root / "srv/framelens/bin/python")
     done = subprocess.run([python, "-m", "pip", "freeze"], capture_output=True, text=True, check=True)
     installed = {line for line in done.stdout.split("\n") if line and not line.startswith("framelens")}
     assert installed <= pinned, "renew it as its first lines say"

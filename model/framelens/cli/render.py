@@ -9,7 +9,7 @@ from rich.text import Text
 
 from framelens.cli.predict import one_line
 from framelens.explanation import Explanation
-from framelens.html import level_of
+from framelens.html import level_of, strongest_sentences
 
 _STYLE = {True: "bold dark_orange underline", False: "bold dodger_blue1"}
 _SIGN = {True: "⁺", False: "⁻"}
@@ -18,7 +18,7 @@ _SIGN = {True: "⁺", False: "⁻"}
 def show_explanation(explanation: Explanation) -> None:
     """Write the article with its words marked, then what weighs most, to standard output."""
     console = Console(highlight=False)
-    console.print(Text(one_line(explanation.prediction), style="bold"))
+    console.print(Text(one_line(explanation.prediction), style="bold"), soft_wrap=True)
     console.print(
         Text.assemble(
             ("word⁺", _STYLE[True]), " speaks for state framing, ", ("word⁻", _STYLE[False]),
@@ -32,6 +32,10 @@ def show_explanation(explanation: Explanation) -> None:
     terms = _table("term", "voice", "times")
     for t in explanation.terms[:12]:
         terms.add_row(Text(t.term), t.field, str(t.count), f"{t.contribution:+.4f}")
+    sentences = _table("sentence")
+    for sentence in strongest_sentences(explanation):
+        shown = explanation.text[sentence.start : sentence.stop]
+        sentences.add_row(Text(shown), f"{sentence.contribution:+.4f}")
     style = _table("measure", "count")
     for s in explanation.style[:8]:
         style.add_row(s.measure, str(s.count), f"{s.contribution:+.4f}")
@@ -42,6 +46,7 @@ def show_explanation(explanation: Explanation) -> None:
     sums.add_row("score", f"{explanation.prediction.score:+.4f}")
     titled = (
         ("Terms that weigh most", terms),
+        ("Sentences that weigh most", sentences),
         ("Style that weighs most", style),
         ("How the score adds up", sums),
     )
@@ -53,6 +58,9 @@ def show_explanation(explanation: Explanation) -> None:
         console.print(
             Text(f"{'abstains' if check.holds else 'fine'}: {check.reason}: {check.detail}"), soft_wrap=True
         )
+    if explanation.masked:
+        hidden = ", ".join(dict.fromkeys(explanation.masked))
+        console.print(Text(f"hidden from the model (names and numbers): {hidden}"), soft_wrap=True)
     for removed in explanation.removed:
         console.print(Text(f"cleaned away ({removed.rule}): {removed.text}"), soft_wrap=True)
 
