@@ -19,7 +19,7 @@ from framelens.scoring.kept import KeptTypes, convert, kept_types
 from framelens.scoring.readers import read_blocks
 from framelens.scoring.rows import Block, Columns, Position, Reject
 from framelens.scoring.score import score_table
-from framelens.scoring.sources import Kind, Source, find_sources
+from framelens.scoring.sources import Source, find_sources
 from framelens.scoring.writers import WRITERS, check_output
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ PART_OUTPUT_BYTES = 32 << 20
 """or so much output waits (kept columns may be long),"""
 PART_SECONDS = 20.0
 """or so much time has gone: no more than this is scored again after a run was killed."""
-
-
-SMALL_WARC = 8 << 20
 
 
 class Watch:
@@ -218,7 +215,7 @@ class _Run:
         for file, source in enumerate(self._sources[first:], start=first):
             start = self._next.position if file == first else Position()
             try:
-                for block in read_blocks(source, self._columns, start, processes=_processes(source)):
+                for block in read_blocks(source, self._columns, start, processes=cores()):
                     yield file, block
             except UserError as error:
                 if file == 0:
@@ -230,11 +227,6 @@ class _Run:
 
     def _score_table(self, table: pa.Table) -> pa.Table:
         return score_table(self._model, table, list(self._types))
-
-
-def _processes(source: Source) -> int:
-    """Processes of their own for HTML, where there is enough of it to outweigh their start."""
-    return cores() if source.kind is Kind.FOLDER or source.size > SMALL_WARC else 0
 
 
 def no_rows(types: KeptTypes) -> pa.Table:

@@ -112,6 +112,10 @@ def _resolve(file: str, schema: pa.Schema, columns: Columns) -> Names:
     return names
 
 
+def _kept(column: pa.Array) -> pa.Array:
+    return as_strings(column) if is_text(column.type) else column
+
+
 def cut(file: str, batch: pa.RecordBatch, names: Names, before: int) -> Iterator[Block]:
     """A batch, whose first row is number ``before + 1``, in blocks."""
     import pyarrow as pa
@@ -125,11 +129,11 @@ def cut(file: str, batch: pa.RecordBatch, names: Names, before: int) -> Iterator
         end = Position(int(numbers[-1]))
         text = as_strings(part.column(names.text), pa.large_string())
         ids = as_strings(part.column(names.id)) if names.id else None
-        kept = {name: part.column(name) for name in names.keep}
+        kept = {name: _kept(part.column(name)) for name in names.keep}
         broken = {
             int(i): name
-            for name, column in ((names.id, ids), (names.text, text))
-            if column is not None
+            for name, column in (*kept.items(), (names.id, ids), (names.text, text))
+            if column is not None and is_text(column.type)
             for i in not_utf8(column)
         }
         rejects = [

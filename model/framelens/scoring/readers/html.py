@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Generic, NamedTuple, TypeVar
@@ -83,12 +83,12 @@ def extract_all(pages: list[Page]) -> list[Extracted]:
     return [extract(page) for page in pages]
 
 
-def extracted(batches: Iterable[Batch[_T]], processes: int) -> Iterator[tuple[Batch[_T], list[Extracted]]]:
-    """Every batch with its texts, in order; none of the processes is started for ``processes == 0``."""
-    if not processes:
-        for batch in batches:
-            yield batch, extract_all(batch.pages)
-        return
+def extracted(batches: Iterator[Batch[_T]], processes: int) -> Iterator[tuple[Batch[_T], list[Extracted]]]:
+    """Every batch with its texts, in order; processes are started, if any, once there is a second batch."""
+    for batch in batches:
+        yield batch, extract_all(batch.pages)
+        if processes:
+            break
     workers = _Workers(processes)
     waiting: deque[tuple[Batch[_T], Future[list[Extracted]]]] = deque()
     try:
