@@ -84,6 +84,14 @@ def test_the_image_is_small_pinned_and_without_root() -> None:
     assert "urllib" in last("HEALTHCHECK")
 
 
+def test_the_dockerfiles_linter_finds_nothing() -> None:
+    linter = shutil.which("hadolint", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    if linter is None:
+        pytest.skip("hadolint is missing: pip install -e '.[dev]'")
+    done = subprocess.run([linter, str(FOLDER / "Dockerfile")], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 def test_only_what_is_needed_is_copied_and_the_ignore_file_lets_it_pass() -> None:
     allowed = [
         line[1:]

@@ -254,7 +254,7 @@ function barTable(caption, rows) {
 const voice = (name) =>
   name
     .replace(/_quoted$/, ", quoted")
-    .replace(/_reporter$/, ", by the reporter")
+    .replace(/_reporter$/, "")
     .replaceAll("_", " ");
 
 function termTable({ terms }) {
@@ -271,7 +271,7 @@ function styleTable({ style }) {
   const rows = style
     .slice(0, 8)
     .map((s) => ({ name: voice(s.measure), contribution: s.contribution, note: `×${s.count}` }));
-  return barTable("Counted over the whole article; what is missing counts too.", rows);
+  return barTable("Counted over the whole article, quoted speech apart; what is missing counts too.", rows);
 }
 
 const total = (items) => items.reduce((sum, item) => sum + item.contribution, 0);
