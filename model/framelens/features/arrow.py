@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
@@ -92,6 +92,13 @@ def kernel_terms(vocabulary: Vocabulary) -> kernel.Terms:
     slots = common_words().table[1]
     by_slot = np.where(slots >= 0, words[slots], np.int32(-1))
     return kernel.Terms(keys, columns, len(keys) - 1, sieve, 8 * len(sieve) - 1, by_slot)
+
+
+@lru_cache(maxsize=4)
+def _kernel_model(linear: LinearModel) -> tuple[kernel.Terms, npt.NDArray[np.float32]]:
+    """A model as the kernel takes it, kept: making it takes longer than fifty articles do."""
+    parameters = np.stack([linear.idf, linear.weights], axis=2).astype(np.float32).reshape(-1, 4)
+    return kernel_terms(linear.vocabulary), parameters
 
 
 def make_scratch(longest: int, listed: int | None = None) -> kernel.Scratch:
@@ -190,8 +197,7 @@ def score_arrow(
         are added in the order of the text. A row's score does not depend on the other rows.
     measures : int32, shape (rows, len(MEASURES))
     """
-    tables, vocabulary = kernel_tables(), kernel_terms(linear.vocabulary)
-    parameters = np.stack([linear.idf, linear.weights], axis=2).astype(np.float32).reshape(-1, 4)
+    tables, (vocabulary, parameters) = kernel_tables(), _kernel_model(linear)
 
     def score(rows: Rows) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
         scratch = make_scratch(int((rows.stops - rows.starts).max(initial=0)))
