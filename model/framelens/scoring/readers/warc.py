@@ -145,6 +145,8 @@ def _content(record: Any) -> bytes:
     if length > LONGEST_PAGE:
         return b""
     content = bytes(record.reader.read())
+    if not content:  # or its length is no number
+        raise OSError("it is empty")
     if len(content) < length:
         raise OSError(f"it breaks off after {len(content):,} of {length:,} bytes")
     return content
