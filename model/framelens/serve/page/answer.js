@@ -9,10 +9,7 @@ const REASONS = {
   too_short: ["There is too little text to judge.", "Long enough"],
   not_english: ["It does not look like English.", "English"],
   unfamiliar: ["Its vocabulary is unlike anything the model learned from.", "Familiar vocabulary"],
-  near_boundary: [
-    "It is too close to call.",
-    "Far enough from the boundary",
-  ],
+  near_boundary: ["It is too close to call.", "Far enough from the boundary"],
 };
 
 export function showResult(explanation, title, invented, limits) {
