@@ -136,6 +136,7 @@ class _Run:
 
     def _begin_part(self) -> None:
         self._tables: list[pa.Table] = []
+        self._waiting = 0  # bytes of these; summed anew for each block, many small files took quadratic time
         self._rejects: list[Reject] = []
         self._kept_bytes, self._begun = self._next.counts.bytes, time.monotonic()
 
@@ -164,6 +165,7 @@ class _Run:
                 )
         if table is not None and block.rows is not None:
             self._tables.append(table)
+            self._waiting += table.nbytes
             counts.scored += table.num_rows
             counts.bytes += block.rows.table.column(1).nbytes
         self._next.file, self._next.position = file, block.end
@@ -171,7 +173,7 @@ class _Run:
     def _part_is_full(self) -> bool:
         return (
             self._next.counts.bytes - self._kept_bytes >= PART_BYTES
-            or sum(table.nbytes for table in self._tables) >= PART_OUTPUT_BYTES
+            or self._waiting >= PART_OUTPUT_BYTES
             or time.monotonic() - self._begun >= PART_SECONDS
         )
 
