@@ -105,16 +105,12 @@ def removals(
     occurrences
         For each of `Rules.triggers` that occurs where it begins.
     open_rules
-        What is known of the literals of the other rules; None for nothing.
+        What is known of the literals of the other rules; None for nothing. It is used where what was taken
+        out leaves the start or the end as it was.
     """
     taken, masks = _triggered(text, rules, occurrences) if occurrences else ([], [])
-    if taken:
-        open_rules = None
-        taken = _merge(taken)
-    heads = _head(text, rules, taken, open_rules)
-    if heads:
-        open_rules = None
-        taken = _merge(taken + heads)
+    taken = _merge(taken)
+    taken = _merge(taken + _head(text, rules, taken, open_rules))
     return _merge(taken + _tail(text, rules, taken, open_rules) + masks)
 
 
@@ -192,15 +188,14 @@ def _sentence_around(text: str, position: int) -> tuple[int, int]:
 
 
 class OpenRules(NamedTuple):
-    """The rules whose literals stand near enough, of a text that nothing was taken out of: bit i stands for
-    rule i of the place.
+    """The rules whose literals stand near enough; bit i stands for rule i of the place.
 
     Attributes
     ----------
     head
-        By paragraph, the first `HEAD_PARAGRAPHS` of them.
+        By paragraph of the original text, the first `HEAD_PARAGRAPHS` of them.
     tail
-        For the end of the text.
+        For the original's end.
     """
 
     head: tuple[int, ...]
@@ -208,39 +203,45 @@ class OpenRules(NamedTuple):
 
 
 def _head(text: str, rules: Rules, taken: list[Removal], known: OpenRules | None) -> list[Removal]:
-    if known is not None and not any(known.head):
+    if known is not None and not taken and not any(known.head):
         return []
     found: list[Removal] = []
-    position = 0
+    position = original = 0
     for paragraph in range(HEAD_PARAGRAPHS):
+        original = _skip_space(text, original)
         for _ in range(HEAD_ROUNDS):
             position, limit = _next_kept(text, position, taken)
-            mask = known.head[paragraph] if known else _open_head(text, position, rules)
+            if known and position == original:
+                mask = known.head[paragraph]
+            else:
+                mask = _open_head(text, position, rules)
             stop = min(limit, position + HEAD_WINDOW)
             match = _first_match(text, position, stop, mask, rules.by_place["head"])
             if match is None:
                 break
             found.append(match)
-            position, known = match.stop, None
-        position = text.find("\n", position) + 1
+            position = match.stop
+        position, original = text.find("\n", position) + 1, text.find("\n", original) + 1
         if position == 0:
             break
+        original = original or len(text)
     return found
 
 
 def _tail(text: str, rules: Rules, taken: list[Removal], known: OpenRules | None) -> list[Removal]:
     found: list[Removal] = []
     stop = len(text)
+    original = _skip_space_back(text, stop)
     for _ in range(TAIL_ROUNDS):
         begin, stop = _last_kept(text, stop, taken)
-        mask = known.tail if known else _open_tail(text, stop, rules)
+        mask = known.tail if known and stop == original else _open_tail(text, stop, rules)
         if not mask:
             break
         for start in _tail_starts(text, begin, stop):
             match = _first_match(text, start, stop, mask, rules.by_place["tail"])
             if match is not None:
                 found.append(match)
-                stop, known = start, None
+                stop = start
                 break
         else:
             break
