@@ -20,7 +20,7 @@ LIGHT = {"click", "framelens", "numpy"}
 ON_USE = {"numba", "orjson", "pyarrow", "rich", "safetensors"}
 # Modules whose business it is, imported on use themselves.
 EXCEPTIONS = {
-    "features/kernel.py": {"numba"},
+    "features/compiled.py": {"llvmlite", "numba"},
     "cli/render.py": {"rich"},
     "scoring/readers/html.py": {"resiliparse"},
     "scoring/readers/warc.py": {"fastwarc"},
