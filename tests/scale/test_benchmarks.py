@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from benchmarks import articles, measure, score
+from benchmarks import articles, latency, measure, score
 from benchmarks.articles import Articles
 from click.testing import CliRunner
 
@@ -72,3 +72,14 @@ def test_memory_counts_the_children_too() -> None:
 @pytest.mark.parametrize(("text", "size"), [("10MB", 10_000_000), ("1.5 GB", 1_500_000_000), ("7", 7)])
 def test_sizes_are_read(text: str, size: int) -> None:
     assert measure.Size().convert(text, None, None) == size
+
+
+def test_latency_measures_every_figure(tmp_path: Path) -> None:
+    figures = tmp_path / "latency.json"
+    done = CliRunner().invoke(latency.main, ["--runs", "1", "--json", str(figures)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    found = {figure["name"]: figure for figure in json.loads(figures.read_text())}
+    assert set(found) == set(latency.FIGURES)
+    assert all(figure["title"] in done.stdout for figure in found.values())
+    assert found["answer"]["seconds"] > found["nothing"]["seconds"] > 0
+    assert found["after"]["passed"] == (found["after"]["seconds"] < 0.001)

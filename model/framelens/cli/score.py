@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from framelens.errors import UserError
 from framelens.predictor import load
 from framelens.scoring.checkpoint import Counts
 from framelens.scoring.rows import Columns
@@ -18,8 +19,13 @@ from framelens.scoring.sources import Source
 
 @click.command("score")
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True)
+@click.option("-o", "--output", required=True, help="OUT.parquet, .jsonl or .csv; for Spark a folder or URI.")
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), help="OUT.parquet, .jsonl or .csv."
+    "--engine",
+    type=click.Choice(["local", "spark"]),
+    default="local",
+    show_default=True,
+    help="spark: a cluster's, by spark-submit, or all cores of this machine.",
 )
 @click.option("--text-column", help="Found by its name if not given (text, body, content ...).")
 @click.option("--id-column", help="Found by its name if not given (id, url ...); else FILE:ROW.")
@@ -36,7 +42,8 @@ from framelens.scoring.sources import Source
 )
 def score_command(
     inputs: tuple[str, ...],
-    output: Path,
+    output: str,
+    engine: str,
     text_column: str | None,
     id_column: str | None,
     model_path: str | None,
@@ -50,14 +57,30 @@ def score_command(
     The output has a row for every article and appears only when it is whole; until then OUT.partial keeps
     what is done. Rows that cannot be scored go to OUT.rejects.jsonl, and the exit code is 1 if there are any.
     """
-    model = load(model_path)
-    started = time.monotonic()
     names = tuple(name.strip() for given in keep for name in given.split(",") if name.strip())
     columns = Columns(text_column, id_column, names)
-    with _Shown() as watch:
-        counts = score_files(
-            model, list(inputs), output, columns, resume=resume, max_rejects=max_rejects, watch=watch
-        )
+    watch = _Shown()
+    if engine == "spark":
+        if resume:
+            raise UserError("--resume is for the local engine; Spark repeats what failed by itself")
+        from framelens.scoring.spark import new_session, score_with_spark
+
+        session = new_session()
+        started = time.monotonic()
+        counts = score_with_spark(session, inputs, output, columns, model=model_path, max_rejects=max_rejects)
+    else:
+        model = load(model_path)
+        started = time.monotonic()
+        with watch:
+            counts = score_files(
+                model,
+                list(inputs),
+                Path(output),
+                columns,
+                resume=resume,
+                max_rejects=max_rejects,
+                watch=watch,
+            )
     seconds = max(time.monotonic() - started, 1e-9)
     said = f"scored {counts.scored:,} rows to {output} in {seconds:.1f} s"
     said += f", {(counts.bytes - watch.earlier.bytes) / 1e6 / seconds:.1f} MB/s"

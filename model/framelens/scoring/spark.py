@@ -15,22 +15,21 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 from framelens.artifact import CARD, MANIFEST, TERMS, WEIGHTS
 from framelens.errors import UserError
-from framelens.predictor import CHAMPION, Model, load
-from framelens.scoring.readers import read_rows
-from framelens.scoring.rows import LONGEST_LINE, Columns, Names, Reject, Rows
-from framelens.scoring.run import Counts
-from framelens.scoring.score import kept_name, score_table
+from framelens.predictor import CHAMPION, load
+from framelens.scoring.checkpoint import Counts
+from framelens.scoring.kept import KeptTypes, kept_types
+from framelens.scoring.rows import Block, Columns
+from framelens.scoring.score import kept_name
 from framelens.scoring.sources import Source, find_sources
+from framelens.scoring.spark_task import NOTES, Batches, Worker, read_lines, read_parquet, read_paths
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,9 +43,6 @@ _LINES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 _ANSWERS = (
     "id string, label string, p_state double, score double, reasons array<string>, n_words int, model string"
 )
-_NOTES = ("_file", "_row", "_reason", "_bytes")
-"""Columns for the run itself: where a rejected row was and why, null for an answer; bytes of text."""
-
 ModelFiles = dict[str, bytes]
 
 
@@ -69,9 +65,9 @@ def score_with_spark(
         Paths or URIs, as the module's docstring says.
     output
         A folder to be, path or URI, that ends in one of `ENDINGS`. It holds Spark's part files, with the
-        columns that the local engine writes, kept ones as text; the order of rows is not the input's. Rows
-        that cannot be scored go to the folder ``OUTPUT.rejects.jsonl``. Where `output` is a path it appears
-        only when it is whole, and the rejects only if there are any; where it is a URI, the files
+        columns that the local engine writes (kept ones as text if an input is a URI), in no order of rows.
+        Rows that cannot be scored go to the folder ``OUTPUT.rejects.jsonl``. Where `output` is a path it
+        appears only when it is whole, and the rejects only if there are any; where it is a URI, the files
         ``_SUCCESS`` say that both are whole.
     model
         As for `framelens.load`.
@@ -92,19 +88,19 @@ def score_with_spark(
     scored = None
     try:
         scored = _answers(session, inputs, columns, files).persist(StorageLevel.DISK_ONLY)
-        rejected = sf.col("_reason").isNotNull()
-        total = scored.agg(sf.count("*"), sf.count("_reason"), sf.sum("_bytes")).first()
+        sums = sf.count("_bytes"), sf.count("_reason"), sf.sum("_bytes"), sf.sum("_passed")
+        total = scored.agg(*sums).first()
         assert total is not None
-        counts = Counts(total[0] - total[1], total[1], total[2] or 0)
+        counts = Counts(*(value or 0 for value in total))
         if max_rejects is not None and counts.rejected > max_rejects:
             raise UserError(
                 f"{counts.rejected} rows were rejected, more than {max_rejects}; nothing is written"
             )
-        _write(scored.where(~rejected).drop(*_NOTES), output)
-        named = [sf.col(name).alias(name.removeprefix("_")) for name in _NOTES[:3]]
+        _write(scored.where("_bytes is not null").drop(*NOTES), output)
+        named = [sf.col(name).alias(name.removeprefix("_")) for name in NOTES[:3]]
         rejects = f"{output}.rejects.jsonl"
         if counts.rejected or _URI.match(output):
-            _write(scored.where(rejected).select(*named), rejects)
+            _write(scored.where("_reason is not null").select(*named), rejects)
         else:
             shutil.rmtree(rejects, ignore_errors=True)  # an earlier run's
     except Exception as error:
@@ -147,194 +143,88 @@ def model_files(model: str | None) -> ModelFiles:
     return {name: (folder / name).read_bytes() for name in (MANIFEST, WEIGHTS, TERMS, CARD)}
 
 
-@lru_cache(maxsize=2)
-def _load_once(files: tuple[tuple[str, bytes], ...]) -> Model:
-    with tempfile.TemporaryDirectory(prefix="framelens-model-") as folder:
-        for name, content in files:
-            (Path(folder) / name).write_bytes(content)
-        return load(folder)
-
-
 def _answers(session: SparkSession, inputs: Sequence[str], columns: Columns, files: Any) -> DataFrame:
-    """Answers and rejects of all inputs, with the columns `_NOTES` behind."""
+    """Answers and rejects of all inputs, with the columns `NOTES` behind."""
     session.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", ARROW_ROWS)
-    kept = "".join(f", `{kept_name(name).replace('`', '``')}` string" for name in columns.keep)
-    schema = f"{_ANSWERS}{kept}, _file string, _row bigint, _reason string, _bytes bigint"
-    uris = [name for name in inputs if _URI.match(name)]
-    paths = [name for name in inputs if not _URI.match(name)]
-    if "-" in paths:
+    if "-" in inputs:
         raise UserError("standard input (-) is for the local engine; give Spark files")
-    found = []
-    if paths:
-        found.append(_of_paths(session, find_sources(paths), columns, files, schema))
+    uris = [name for name in inputs if _URI.match(name)]
+    sources = find_sources([name for name in inputs if not _URI.match(name)])
+    types = kept_types(sources, columns)
+    plan = _Plan(session, columns, files, types if not uris else dict.fromkeys(types, _text()))
+    found = [plan.of_paths(sources)] if sources else []
     for lines in (True, False):
         if some := [uri for uri in uris if uri.lower().endswith(_LINES) == lines]:
-            found.append((_of_lines if lines else _of_parquet)(session, some, columns, files, schema))
+            found.append(plan.of_lines(some) if lines else plan.of_parquet(some))
     whole = found[0]
     for more in found[1:]:
         whole = whole.union(more)
     return whole
 
 
-def _of_paths(
-    session: SparkSession, sources: list[Source], columns: Columns, files: Any, schema: str
-) -> DataFrame:
-    """A task reads its files one after the other; every task gets about the same number of bytes."""
-    tasks = max(1, min(len(sources), 8 * session.sparkContext.defaultParallelism))
-    by_size = sorted((replace(s, path=str(Path(s.path).absolute())) for s in sources), key=lambda s: -s.size)
-    groups = [by_size[i::tasks] for i in range(tasks)]
-    read = partial(_read_paths, groups=groups, columns=columns)
-    return session.range(0, tasks, 1, tasks).mapInArrow(_Worker(files, columns.keep, read), schema)
-
-
-def _of_lines(session: SparkSession, uris: list[str], columns: Columns, files: Any, schema: str) -> DataFrame:
-    from framelens.scoring.readers.jsonl import find_names
-
-    lines = session.read.option("lineSep", "\n").text(uris)
-    head = "\n".join(row[0] for row in lines.limit(50).collect()).encode("utf-8", "replace")
-    names = find_names(uris[0], head, columns)
-    if names is None:
-        raise UserError(f"{uris[0]} has no line of JSON in its first 50 lines")
-    chosen = lines.select("value", "_metadata.file_path", "_metadata.file_block_start")
-    return chosen.mapInArrow(_Worker(files, columns.keep, partial(_read_lines, names=names)), schema)
-
-
-def _of_parquet(
-    session: SparkSession, uris: list[str], columns: Columns, files: Any, schema: str
-) -> DataFrame:
-    for uri in uris:
-        if not uri.lower().rstrip("/").endswith((".parquet", "*")):
-            raise UserError(
-                f"{uri} is neither .jsonl, .ndjson (plain or .gz) nor .parquet, which Spark reads"
-            )
-    table = session.read.parquet(*uris)
-    names = columns.resolve(uris[0], table.columns)
-    kind = dict(table.dtypes)[names.text]
-    if not kind.startswith(("string", "varchar", "char")):
-        raise UserError(
-            f"{uris[0]}: {names.text!r} is {kind}, not text: name the right column with --text-column"
-        )
-    quoted = (f"`{name.replace('`', '``')}`" for name in names.all)
-    chosen = table.select(*quoted, "_metadata.file_path", "_metadata.row_index")
-    return chosen.mapInArrow(_Worker(files, columns.keep, partial(_read_parquet, names=names)), schema)
-
-
-Batches = Iterator["pa.RecordBatch"]
-
-
-@dataclass(frozen=True)
-class _Worker:
-    """What a task does: read, score, say what cannot be scored."""
-
-    files: Any
-    kept: tuple[str, ...]
-    read: Callable[[Batches], Iterator[Rows | Reject]]
-
-    def __call__(self, batches: Batches) -> Batches:
-        model = _load_once(tuple(sorted(self.files.value.items())))
-        for item in self.read(batches):
-            table = self._rejected(item) if isinstance(item, Reject) else self._scored(model, item)
-            yield from table.combine_chunks().to_batches()
-
-    def _scored(self, model: Model, rows: Rows) -> pa.Table:
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        from framelens.scoring.columns import as_strings
-
-        answers = score_table(model, rows.table, self.kept)
-        for i in range(len(answers.columns) - len(self.kept), len(answers.columns)):
-            text = as_strings(answers.column(i).combine_chunks())
-            answers = answers.set_column(i, answers.column_names[i], text)
-        nothing = pa.nulls(answers.num_rows, pa.string())
-        size = pc.cast(pc.binary_length(rows.table.column(1)), pa.int64())
-        notes = (nothing, pa.nulls(answers.num_rows, pa.int64()), nothing, size)
-        for name, column in zip(_NOTES, notes, strict=True):
-            answers = answers.append_column(name, column)
-        return answers
-
-    def _rejected(self, reject: Reject) -> pa.Table:
-        import pyarrow as pa
-
-        strings, row = pa.string(), {"_file": [reject.file], "_row": [reject.row], "_reason": [reject.reason]}
-        types = [
-            *(("id", strings), ("label", strings), ("p_state", pa.float64()), ("score", pa.float64())),
-            *(("reasons", pa.list_(strings)), ("n_words", pa.int32()), ("model", strings)),
-            *((kept_name(name), strings) for name in self.kept),
-            *(("_file", strings), ("_row", pa.int64()), ("_reason", strings), ("_bytes", pa.int64())),
-        ]
-        columns = [pa.array(row.get(name, [None]), type=kind) for name, kind in types]
-        return pa.table(columns, names=[name for name, _ in types])
-
-
-def _read_paths(batches: Batches, groups: list[list[Source]], columns: Columns) -> Iterator[Rows | Reject]:
-    for batch in batches:
-        for number in batch.column(0).to_pylist():
-            for source in groups[number]:
-                yield from read_rows(source, columns)
-
-
-def _read_lines(batches: Batches, names: Names) -> Iterator[Rows | Reject]:
-    """Lines by the local engine's parser. Rows are counted from where a file was split, ``FILE@BYTE``."""
+def _text() -> pa.DataType:
     import pyarrow as pa
 
-    from framelens.scoring.readers.jsonl import parse
-
-    at, before = ("", -1), 0
-    for batch in batches:
-        for file, start, stretch in _stretches(batch):
-            if (file, start) != at:
-                at, before = (file, start), 0
-            name = f"{file}@{start}" if start else file
-            lines = stretch.column(0).cast(pa.binary()).to_pylist()
-            for i, line in enumerate(lines):
-                if len(line) > LONGEST_LINE:
-                    why = f"the line is longer than {LONGEST_LINE >> 20} MB"
-                    yield Reject(name, before + i + 1, why)
-                    lines[i] = b""
-            content = b"\n".join(lines)
-            if not before and not start:
-                content = content.removeprefix(b"\xef\xbb\xbf")
-            rows, rejects = parse(name, before, content, names)
-            if rows is not None:
-                yield rows
-            yield from rejects
-            before += len(lines)
+    return pa.string()
 
 
-def _read_parquet(batches: Batches, names: Names) -> Iterator[Rows | Reject]:
-    from framelens.scoring.readers.arrow import cut
+class _Plan:
+    """Makes the part of the job that one kind of input asks for."""
 
-    for batch in batches:
-        for file, first, stretch in _stretches(batch, contiguous=True):
-            for block in cut(file, stretch, names, first):
-                if block.rows is not None:
-                    yield block.rows
-                yield from block.rejects
+    def __init__(self, session: SparkSession, columns: Columns, files: Any, types: KeptTypes) -> None:
+        from pyspark.sql.pandas.types import from_arrow_type
 
+        self._session, self._columns, self._files, self._types = session, columns, files, types
+        kept = ""
+        for name, kind in types.items():
+            try:
+                shown = from_arrow_type(kind).simpleString()
+            except Exception:  # Spark has no such type
+                types[name], shown = _text(), "string"
+            kept += f", `{kept_name(name).replace('`', '``')}` {shown}"
+        notes = "_file string, _row bigint, _reason string, _bytes bigint, _passed bigint"
+        self._schema = f"{_ANSWERS}{kept}, {notes}"
 
-def _stretches(
-    batch: pa.RecordBatch, *, contiguous: bool = False
-) -> Iterator[tuple[str, int, pa.RecordBatch]]:
-    """Rows of one file that stand together: its name, the value of the last column in the first row, and the
-    rows. That column is the same in all of them, or counts on by one where they are `contiguous`.
-    """
-    import numpy as np
+    def _scored(self, table: DataFrame, read: Callable[[Batches], Iterator[Block]]) -> DataFrame:
+        return table.mapInArrow(Worker(self._files, self._types, read), self._schema)
 
-    if not batch.num_rows:
-        return
-    files = batch.column(batch.num_columns - 2).dictionary_encode()
-    codes = files.indices.to_numpy()
-    places = batch.column(batch.num_columns - 1).to_numpy()
-    step = 1 if contiguous else 0
-    cuts = np.flatnonzero((np.diff(codes) != 0) | (np.diff(places) != step)) + 1
-    for first, last in zip([0, *cuts.tolist()], [*cuts.tolist(), batch.num_rows], strict=True):
-        file = unquote(files.dictionary[int(codes[first])].as_py())
-        yield (
-            re.sub(r"^(\w+):/(?=[^/])", r"\1:///", file),
-            int(places[first]),
-            batch.slice(first, last - first),
-        )
+    def of_paths(self, sources: list[Source]) -> DataFrame:
+        """A task reads its files one after the other; every task gets about the same number of bytes."""
+        first = str(Path(sources[0].path).absolute())
+        tasks = max(1, min(len(sources), 8 * self._session.sparkContext.defaultParallelism))
+        by_size = sorted(sources, key=lambda source: -source.size)
+        placed = [replace(source, path=str(Path(source.path).absolute())) for source in by_size]
+        groups = [placed[i::tasks] for i in range(tasks)]
+        read = partial(read_paths, groups=groups, columns=self._columns, first=first)
+        return self._scored(self._session.range(0, tasks, 1, tasks), read)
+
+    def of_lines(self, uris: list[str]) -> DataFrame:
+        """Spark splits the files into lines, and the local engine's parser reads them."""
+        from framelens.scoring.readers.jsonl import find_names
+
+        lines = self._session.read.option("lineSep", "\n").text(uris)
+        head = "\n".join(row[0] for row in lines.limit(50).collect()).encode("utf-8", "replace")
+        names = find_names(uris[0], head, self._columns)
+        if names is None:
+            raise UserError(f"{uris[0]} has no line of JSON in its first 50 lines")
+        chosen = lines.select("value", "_metadata.file_path", "_metadata.file_block_start")
+        return self._scored(chosen, partial(read_lines, names=names))
+
+    def of_parquet(self, uris: list[str]) -> DataFrame:
+        """Spark reads the columns, the local engine looks at them."""
+        for uri in uris:
+            if not uri.lower().rstrip("/").endswith((".parquet", "*")):
+                raise UserError(f"{uri} is none of .jsonl, .ndjson (or .gz of these) and .parquet")
+        table = self._session.read.parquet(*uris)
+        names = self._columns.resolve(uris[0], table.columns)
+        kind = dict(table.dtypes)[names.text]
+        if not kind.startswith(("string", "varchar", "char")):
+            raise UserError(
+                f"{uris[0]}: {names.text!r} is {kind}, not text: name the right column with --text-column"
+            )
+        quoted = (f"`{name.replace('`', '``')}`" for name in names.all)
+        chosen = table.select(*quoted, "_metadata.file_path", "_metadata.row_index")
+        return self._scored(chosen, partial(read_parquet, names=names))
 
 
 def _write(table: DataFrame, output: str) -> None:
