@@ -77,6 +77,10 @@ ODD = st.sampled_from(
         b'{"other": Infinity, "text": "a"}',
         b'{"other": Inf, "text": "a"}',
         b'{"other": [Inf], "text": "a"}',
+        b'{"other": -Inf, "text": "a -Inf, \\" -NaN"}',
+        b'{"other": Infinit, "text": "a"}',
+        b'{"other": Inf1, "text": "a"}',
+        b'{"other": "Inf", "kept": -Infinity, "text": "a"}',
         b'{"other": 1e999, "text": "a"}',
         b'{"other": 01, "text": "a"}',
         b'{"other": "\t", "text": "a"}',
@@ -126,8 +130,7 @@ def test_ordinary_lines_go_the_fast_way(lines: list[bytes]) -> None:
     kinds = {type(json.loads(line).get("id")) for line in lines} - {type(None)}
     sized = all(abs(i) < 2**63 for line in lines if isinstance(i := json.loads(line).get("id"), int))
     first = json.loads(lines[0]).get("id") is not None or kinds <= {str}
-    odd = any(mark in line for line in lines for mark in (b"-NaN", b"Inf", b": 1e", b"nan"))
-    if len(kinds) <= 1 and sized and first and not odd and not any(b"E" in line for line in lines):
+    if len(kinds) <= 1 and sized and first:
         fast = jsonl._parse_fast("f", 0, b"\n".join(lines), NAMES)
         assert fast is not None
 

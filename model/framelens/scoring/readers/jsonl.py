@@ -1,9 +1,9 @@
 """JSON lines: a block at once by Arrow's parser, line by line where that refuses.
 
-The slow way says what is right: a line is what orjson reads of it. Arrow's parser differs from that (it reads
-several objects on a line, takes `Inf` for a number, does not look at the encoding of what it passes over), so
-a block goes its way only if nothing of the kind can be in it. By itself it refuses what orjson refuses,
-numbers where text should be, and a column given twice.
+The slow way says what is right: a line is what orjson reads of it, or Python's parser where there are numbers
+that are none. Arrow's parser differs from that (it reads several objects on a line, and does not look at the
+encoding of what it passes over), so a block goes its way only if nothing of the kind can be in it. By itself
+it refuses what orjson refuses, numbers where text should be, and a column given twice.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from framelens.scoring.sources import Source
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_NO_NUMBER = re.compile(rb"Inf[\s,}\]]"), re.compile(rb"-NaN")
+_NO_NUMBER = re.compile(rb'"(?:[^"\\]|\\.)*"|-?Inf\b|-NaN\b')
+"""Strings, and what Arrow's parser takes for a number, and Python's does not."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -101,7 +102,8 @@ def _parse_fast(file: str, before: int, content: bytes, names: Names) -> Rows | 
     import pyarrow.json as pj
 
     schema = _schema(content, names)
-    if schema is None or not _is_plain(content) or any(odd.search(content) for odd in _NO_NUMBER):
+    lines = _plain_lines(content)
+    if schema is None or not lines:
         return None
     try:
         table = pj.read_json(
@@ -112,7 +114,7 @@ def _parse_fast(file: str, before: int, content: bytes, names: Names) -> Rows | 
     except pa.ArrowInvalid:
         return None
     n = table.num_rows
-    if n != _count(content) or table.column(names.text).null_count:
+    if n != lines or table.column(names.text).null_count:
         return None  # a null and a column that is not there are told apart line by line
 
     def strings(name: str) -> pa.Array:
@@ -142,8 +144,8 @@ def _schema(content: bytes, names: Names) -> pa.Schema | None:
     return pa.schema([*fields, (names.text, pa.large_string())])
 
 
-def _is_plain(content: bytes) -> bool:
-    """Whether all is UTF-8 and every line begins with an object and ends with one."""
+def _plain_lines(content: bytes) -> int:
+    """The number of lines; 0 unless all is UTF-8 and every line begins with an object and ends with one."""
     import pyarrow as pa
 
     data = np.frombuffer(content, dtype=np.uint8)
@@ -152,15 +154,15 @@ def _is_plain(content: bytes) -> bool:
     ends = np.flatnonzero(data == ord("\n"))
     starts = np.concatenate([[0], ends[:-1] + 1])
     if not ((data[starts] == ord("{")).all() and (data[ends - 1] == ord("}")).all()):
-        return False
+        return 0
     whole = pa.Array.from_buffers(
         pa.large_string(), 1, [None, pa.py_buffer(np.array([0, len(content)])), pa.py_buffer(content)]
     )
     try:
         whole.validate(full=True)
     except pa.ArrowInvalid:
-        return False
-    return True
+        return 0
+    return len(ends)
 
 
 def _loads(line: bytes) -> Any:
@@ -171,6 +173,8 @@ def _loads(line: bytes) -> Any:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         try:  # Python writes NaN and Infinity, and reads them
+            if b"Inf" in line or b"-NaN" in line:
+                line = _NO_NUMBER.sub(lambda m: m[0] if m[0].startswith(b'"') else b"NaN", line)
             value = json.loads(line.decode())
         except (ValueError, RecursionError):
             return f"not JSON: {error}"

@@ -41,7 +41,7 @@ class Stream(io.RawIOBase):
         else:
             self._raw = self._open.enter_context(pa.OSFile(source.path, mode="rb"))
         self._in: pa.NativeFile = self._raw
-        self._piece = 1 << 20
+        self._piece = sys.maxsize
         if packing:
             self._in, self._piece = (
                 self._open.enter_context(pa.CompressedInputStream(self._raw, packing)),
@@ -163,7 +163,7 @@ def line_blocks(stream: Stream, offset: int = 0) -> Iterator[Lines]:
                 yield Lines(None, offset)
                 pieces, length = ([rest] if rest else []), len(rest)
             continue
-        content = b"".join((*pieces, chunk[:cut] if chunk else b""))
+        content = b"".join((*pieces, memoryview(chunk)[:cut]))
         if content:
             offset += len(content)
             yield Lines(content, offset)
