@@ -6,6 +6,8 @@ import contextlib
 import http.client
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -184,6 +186,24 @@ def test_schemathesis_finds_nothing(serve: Callable[..., Running], tmp_path: Pat
     assert done.returncode == 0, done.stdout + done.stderr
     assert "7 selected / 7 total" in done.stdout
     assert not [line for line in server.lines if line["level"] == "error"]
+
+
+def test_what_the_readme_shows_works(serve: Callable[..., Running], tmp_path: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    server = serve()
+    server.wait_until_ready()
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    section = text.split("## Use it from your service")[1].split("\n## ")[0]
+    blocks = dict(re.findall(r"```(bash\ncurl|json|python)(.*?)```", section, re.S))
+    shown = blocks["bash\ncurl"].replace("http://127.0.0.1:8000", server.address)
+    curl = subprocess.run(["bash", "-c", f"curl{shown}"], capture_output=True, check=True)
+    answer, printed = json.loads(curl.stdout), json.loads(blocks["json"])
+    assert {key: type(value) for key, value in answer.items()} == {k: type(v) for k, v in printed.items()}
+    code = blocks["python"].replace("http://127.0.0.1:8000", server.address)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert len(run.stdout.splitlines()) == 2
+    assert "abstain" in run.stdout
 
 
 def test_ctrl_c_stops_it_too(serve: Callable[..., Running]) -> None:
