@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,9 @@ from framelens.features.batch import FeatureBatch
 from framelens.features.reference import MEASURES
 from framelens.features.style import style_features
 from framelens.features.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from framelens.features.kernel import Terms
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +117,14 @@ class LinearModel:
         sublinear = np.where(counts > 0, 1.0 + np.log(np.maximum(counts, 1.0)), 0.0)
         values: npt.NDArray[np.float64] = self._idf64[batch.term] * sublinear
         return values
+
+    @cached_property
+    def for_kernel(self) -> tuple[Terms, npt.NDArray[np.float32]]:
+        """Vocabulary and parameters as `framelens.features.kernel.score_rows` takes them; made once."""
+        from framelens.features.arrow import kernel_terms
+
+        parameters = np.stack([self.idf, self.weights], axis=2).astype(np.float32).reshape(-1, 4)
+        return kernel_terms(self.vocabulary), parameters
 
     @cached_property
     def _idf64(self) -> npt.NDArray[np.float64]:
