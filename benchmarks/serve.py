@@ -148,7 +148,15 @@ def drive(address: str, pid: int, connections: int, seconds: float, folder: Path
         script.write_text(_SCRIPT, encoding="utf-8")
         lines = [json.dumps({"text": text}) for text in articles()]
         bodies.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    command = ["wrk", "--threads", "1", "--connections", str(connections), "--duration", f"{seconds:g}s"]
+    command = [
+        "wrk",
+        "--threads",
+        "1",
+        "--connections",
+        str(connections),
+        "--duration",
+        f"{max(1, round(seconds))}s",
+    ]
     done = subprocess.run(
         [*command, "--script", str(script), "--timeout", "10s", address],
         env={**os.environ, "BODIES": str(bodies)}, capture_output=True, text=True, check=False,
