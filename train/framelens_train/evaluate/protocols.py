@@ -22,7 +22,6 @@ import numpy as np
 import numpy.typing as npt
 
 from framelens.calibration import Calibration
-from framelens.errors import UserError
 from framelens_train.evaluate.calibrate import (
     CalibrationChoice,
     InnerFolds,
@@ -34,16 +33,13 @@ from framelens_train.evaluate.calibrate import (
 )
 from framelens_train.evaluate.fitting import Done, Fitter, Job, Scorer, stream_jobs
 from framelens_train.evaluate.metrics import Bools, Floats, Ints
+from framelens_train.splits import protocol_splits
 
 if TYPE_CHECKING:
     from framelens_train.corpus.dataset import Corpus
     from framelens_train.splits import Fold, Split
 
 PROTOCOLS = ("random", "outlet_disjoint", "owner_disjoint", "temporal")
-CONTRAST_FOLDS = 3
-"""Folds of the two protocols that are contrasts, not the headline: fewer fits, a little less training
-data.
-"""
 
 
 @dataclass(frozen=True)
@@ -153,21 +149,7 @@ def available_splits(corpus: Corpus, *, seed: int = 0) -> tuple[dict[str, Split]
     UserError
         When owners cannot be held out: one class only, or one owner.
     """
-    from framelens_train import splits
-
-    articles = corpus.articles
-    made = {"owner_disjoint": splits.owner_disjoint(articles, seed=seed)}
-    missing: dict[str, str] = {}
-    others: dict[str, Callable[[], Split]] = {
-        "random": lambda: splits.random_split(articles, folds=CONTRAST_FOLDS, seed=seed),
-        "outlet_disjoint": lambda: splits.outlet_disjoint(articles, folds=CONTRAST_FOLDS, seed=seed),
-        "temporal": lambda: splits.temporal(articles),
-    }
-    for name, make in others.items():
-        try:
-            made[name] = make()
-        except UserError as error:
-            missing[name] = str(error)
+    made, missing = protocol_splits(corpus.articles, seed=seed)
     return {name: made[name] for name in PROTOCOLS if name in made}, missing
 
 
