@@ -54,7 +54,7 @@ class Ablation:
     recipe: Recipe
 
 
-SHIPPED: Mapping[str, Any] = {"C": 0.5, "overlap": True, "prior_weight": 0.5, "pooled_weight": 0.5}
+SHIPPED: Mapping[str, Any] = {"C": 0.5, "overlap_power": 0.75, "prior_weight": 0.5, "pooled_weight": 0.0}
 """The owner ensemble's settings as they are trained by default."""
 
 
@@ -65,7 +65,7 @@ def ablations() -> list[Ablation]:
     light = Recipe("owner_ensemble", LIGHT[0], SHIPPED)
     reporter, everything = {"fields": "reporter"}, {"style": "all"}
     elastic = {"alpha": 3e-5, "l1_ratio": 0.15}
-    bare = {**SHIPPED, "overlap": False, "prior_weight": 0.0, "pooled_weight": 0.0}
+    bare = {**SHIPPED, "overlap_power": 0.0, "prior_weight": 0.0}
 
     def ensemble(**settings: Any) -> Recipe:
         return replace(light, classifier={**SHIPPED, **settings})
@@ -84,19 +84,26 @@ def ablations() -> list[Ablation]:
         ("styled, reporter's voice only", "styled", replace(terms, features={**STYLED, **reporter})),
         ("lightly styled, logistic", "styled", replace(terms, features=LIGHT[0], classifier={"C": 0.5})),
         ("one per state owner, averaged", "lightly styled", plain()),
-        ("... + overlap weights", "the row above", plain(overlap=True)),
-        ("... + prior 0.5", "the row above", plain(overlap=True, prior_weight=0.5)),
-        ("... + pooled 0.5 (shipped)", "the row above", light),
+        ("... + overlap weights", "the row above", plain(overlap_power=0.75)),
+        ("... + prior 0.5 (shipped)", "the row above", light),
+        ("shipped, pooled 0.25", "shipped", ensemble(pooled_weight=0.25)),
+        ("shipped, pooled 0.5", "shipped", ensemble(pooled_weight=0.5)),
         ("shipped, pooled 1.0", "shipped", ensemble(pooled_weight=1.0)),
+        ("shipped, prior 0.25", "shipped", ensemble(prior_weight=0.25)),
         ("shipped, prior 1.0", "shipped", ensemble(prior_weight=1.0)),
-        ("shipped, no prior", "shipped", ensemble(prior_weight=0.0)),
-        ("shipped, no overlap weights", "shipped", ensemble(overlap=False)),
+        ("shipped, no overlap weights", "shipped", ensemble(overlap_power=0.0)),
+        ("shipped, overlap power 0.5", "shipped", ensemble(overlap_power=0.5)),
+        ("shipped, overlap power 1", "shipped", ensemble(overlap_power=1.0)),
+        ("shipped, overlap power 0.5, pooled 0.5", "shipped", ensemble(overlap_power=0.5, pooled_weight=0.5)),
         ("shipped, all style measures", "shipped", replace(light, features={**LIGHT[0], **everything})),
         ("shipped, reporter's voice only", "shipped", replace(light, features={**LIGHT[0], **reporter})),
         ("shipped, every article alike", "shipped", replace(light, weighting="class_balanced")),
         ("shipped, single words", "shipped", replace(light, features={**LIGHT[0], "ngram_max": 1})),
         ("shipped, owners' C 0.1", "shipped", ensemble(C=0.1)),
+        ("shipped, owners' C 0.25", "shipped", ensemble(C=0.25)),
         ("shipped, owners' C 2", "shipped", ensemble(C=2.0)),
+        ("shipped, owners' C 0.1, pooled 0.5", "shipped", ensemble(C=0.1, pooled_weight=0.5)),
+        ("shipped, owners' C 0.25, pooled 0.25", "shipped", ensemble(C=0.25, pooled_weight=0.25)),
         ("lexicon prior almost alone (weight 1000)", "", plain(prior_weight=1000.0)),
         ("complement naive Bayes, terms", "terms", Recipe("complement_nb", TERMS, {"alpha": 1.0})),
         ("ridge, styled", "styled", Recipe("ridge", STYLED, {"alpha": 10.0})),

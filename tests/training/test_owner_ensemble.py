@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from framelens.features.lexicon import CATEGORIES, leanings
 from framelens.features.reference import MEASURES
-from framelens_train.owner_ensemble import OwnerEnsemble, prior_direction
+from framelens_train.owner_ensemble import INDEPENDENT_MEAN, OwnerEnsemble, prior_direction
 
 M = len(MEASURES)
 
@@ -29,7 +29,7 @@ def invented(seed: int = 0) -> tuple[sp.csr_matrix, np.ndarray, np.ndarray]:
 
 def test_what_all_owners_share_outweighs_what_only_the_largest_has() -> None:
     X, y, owners = invented()
-    plain = {"prior_weight": 0.0, "pooled_weight": 0.0, "overlap": False}
+    plain = {"prior_weight": 0.0, "pooled_weight": 0.0, "overlap_power": 0.0}
     apart = OwnerEnsemble(**plain).fit(X, y, groups=owners).coef_[0]
     together = OwnerEnsemble(**plain).fit(X, y).coef_[0]  # without groups all state articles are one owner
     assert apart[0] / apart[1] > 1.5 * together[0] / together[1]
@@ -54,7 +54,19 @@ def test_scores_of_the_parts_add_up() -> None:
     ) == pytest.approx(1)
     scores = X @ prior
     assert np.std(scores) == pytest.approx(0.7, rel=0.1)
-    assert np.average(whole.decision_function(X), weights=weights) == pytest.approx(0, abs=1e-9)
+
+
+def test_independents_stay_where_they_are_whichever_state_owner_is_left_out() -> None:
+    X, y, owners = invented()
+    weights = np.linspace(0.5, 1.5, len(y))
+    for left_out in ("state:AA", "state:BB"):
+        kept = owners != left_out
+        model = OwnerEnsemble().fit(X[kept], y[kept], sample_weight=weights[kept], groups=owners[kept])
+        independent = y[kept] == 0
+        scores = model.decision_function(X[kept])
+        mean = np.average(scores[independent], weights=weights[kept][independent])
+        assert mean == pytest.approx(INDEPENDENT_MEAN)
+        assert scores[~independent].mean() > 0
 
 
 def test_prior_follows_the_lexicon_and_touches_nothing_else() -> None:

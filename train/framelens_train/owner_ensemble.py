@@ -3,7 +3,7 @@
 A single classifier over all state owners may lean on whatever tells the largest of them apart: its country,
 its dialect, its collector. Here every state owner has a classifier of its own, state articles of that owner
 against all independent ones. Each is scaled to the same spread and they are averaged: what only one owner
-has keeps a small weight, what all have in common keeps its own. Three things are added to that average:
+has keeps a small weight, what all have in common keeps its own. Added to that average are:
 
 * **Overlap weights** (Li, Morgan and Zaslavsky 2018): articles count more, the less their topic gives their
   class away. The topic is what a few latent dimensions of the terms say, the propensity a logistic
@@ -11,8 +11,9 @@ has keeps a small weight, what all have in common keeps its own. Three things ar
 * **A prior**, a direction that no owner has taught: the lexicon's categories, each with the sign that was
   written down before fitting (`framelens.features.lexicon.leanings`), in equal parts, quoted speech at
   half.
-* **A pooled member** over all owners at once, less strongly regularised: what is known of the owners in the
-  corpus is used where their other outlets are scored.
+* On request **a pooled member** over all owners at once, less strongly regularised: what is known of the
+  owners in the corpus is used where their other outlets are scored. It ships with weight 0, because it
+  costs what it brings on owners never seen.
 
 All are linear in the same features, and so is their sum. docs/experiments.md says what each of them brings.
 """
@@ -39,11 +40,16 @@ Floats = npt.NDArray[np.float64]
 QUOTED_SHARE = 0.5
 """Weight of a category in quoted speech against the same category in the reporter's voice, in the prior."""
 
-TOPICS = 30
+TOPICS = 60
 """Latent dimensions that stand for the topic in the propensity."""
 
-OVERLAP_POWER = 0.5
-"""Exponent of the overlap weights: at 1 the few articles in the middle decide everything."""
+INDEPENDENT_MEAN = -1.0
+"""Where scores are anchored: the mean of the training independents, about as far from 0 as the state's.
+
+The mean of both classes would move with the state owners that happen to be in training: the easier they are
+to tell, the farther it lies from the independents, and scores of models trained on other owners, which
+calibration and the decision threshold are fitted on, would not compare.
+"""
 
 
 class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -58,8 +64,9 @@ class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         them out.
     pooled_C
         As `C`, for the pooled member.
-    overlap
-        Whether the owners' members use overlap weights.
+    overlap_power
+        Exponent of the overlap weights in the owners' members: 1 is the textbook's, at which the articles
+        whose topic gives nothing away decide; 0 leaves the weights out.
     random_state
         Seed of the topics' decomposition.
 
@@ -68,7 +75,8 @@ class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     coef_
         float64, shape (1, columns).
     intercept_
-        float64, shape (1,): puts the weighted mean of the training scores at 0.
+        float64, shape (1,): puts the weighted mean of the independents' training scores at
+        `INDEPENDENT_MEAN`.
     owners_
         The state owners that have a member, sorted.
     """
@@ -77,16 +85,16 @@ class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         C: float = 0.5,
         prior_weight: float = 0.5,
-        pooled_weight: float = 0.5,
+        pooled_weight: float = 0.0,
         pooled_C: float = 10.0,
-        overlap: bool = True,
+        overlap_power: float = 0.75,
         random_state: int | None = None,
     ) -> None:
         self.C = C
         self.prior_weight = prior_weight
         self.pooled_weight = pooled_weight
         self.pooled_C = pooled_C
-        self.overlap = overlap
+        self.overlap_power = overlap_power
         self.random_state = random_state
 
     def fit(
@@ -123,20 +131,21 @@ class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_ = np.array([0, 1])
         self.n_features_in_ = X.shape[1]
         self.owners_ = sorted(set(owners[state]))
-        balanced = weights * self._overlap_weights(X, labels, weights) if self.overlap else weights
+        balanced = weights * self.overlap_weights(X, labels, weights) if self.overlap_power else weights
         members = []
         for owner in self.owners_:
             rows = ~state | (owners == owner)
-            own = _solve(X[rows], labels[rows], _classes_even(balanced[rows], labels[rows]), self.C)
+            own = solve_logistic(X[rows], labels[rows], classes_even(balanced[rows], labels[rows]), self.C)
             members.append(_unit_spread(X, own, weights))
         coefficients = _unit_spread(X, np.mean(members, axis=0), weights)
         if self.prior_weight:
             coefficients += self.prior_weight * _unit_spread(X, prior_direction(X.shape[1]), weights)
         if self.pooled_weight:
-            pooled = _solve(X, labels, weights, self.pooled_C)
+            pooled = solve_logistic(X, labels, weights, self.pooled_C)
             coefficients += self.pooled_weight * _unit_spread(X, pooled, weights)
         self.coef_ = coefficients[None, :]
-        self.intercept_ = np.array([-np.average(X @ coefficients, weights=weights)])
+        anchor = np.average(X[~state] @ coefficients, weights=weights[~state])
+        self.intercept_ = np.array([INDEPENDENT_MEAN - anchor])
         return self
 
     def decision_function(self, X: sp.csr_matrix) -> Floats:
@@ -147,8 +156,19 @@ class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """1 where the margin is positive, else 0; shape (n,)."""
         return (self.decision_function(X) > 0).astype(np.int64)
 
-    def _overlap_weights(self, X: Any, labels: Any, weights: Floats) -> Floats:
-        """Propensity of the other class, given the topic, to the power `OVERLAP_POWER`; shape (n,)."""
+    def overlap_weights(self, X: Any, labels: Any, weights: Floats) -> Floats:
+        """Propensity of the other class, given the topic, to the power `overlap_power`.
+
+        Parameters
+        ----------
+        X, labels, weights
+            As in `fit`.
+
+        Returns
+        -------
+        float64, shape (n,)
+            To multiply the weights with.
+        """
         terms = X[:, : X.shape[1] - len(MEASURES)]
         topics = min(TOPICS, min(terms.shape) - 1)
         if topics < 1:
@@ -157,7 +177,7 @@ class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         latent /= np.maximum(np.linalg.norm(latent, axis=1, keepdims=True), 1e-9)
         solver = LogisticRegression(max_iter=200).fit(latent, labels, sample_weight=weights)
         state = solver.predict_proba(latent)[:, 1]
-        return np.asarray(np.where(labels == 1, 1 - state, state) ** OVERLAP_POWER, dtype=np.float64)
+        return np.asarray(np.where(labels == 1, 1 - state, state) ** self.overlap_power, dtype=np.float64)
 
 
 def prior_direction(columns: int) -> Floats:
@@ -170,7 +190,7 @@ def prior_direction(columns: int) -> Floats:
     return direction
 
 
-def _solve(X: Any, labels: Any, weights: Floats, C: float) -> Floats:
+def solve_logistic(X: Any, labels: Any, weights: Floats, C: float) -> Floats:
     """Weights of one logistic regression; the solver stops early on purpose, as in the candidates' table."""
     solver = LogisticRegression(C=C, max_iter=80, tol=1e-3)
     with warnings.catch_warnings():
@@ -179,7 +199,7 @@ def _solve(X: Any, labels: Any, weights: Floats, C: float) -> Floats:
     return np.asarray(solver.coef_[0], dtype=np.float64)
 
 
-def _classes_even(weights: Floats, labels: Any) -> Floats:
+def classes_even(weights: Floats, labels: Any) -> Floats:
     """The weights, with those of the state articles scaled to the sum of the others'."""
     even, state = weights.copy(), labels == 1
     even[state] *= even[~state].sum() / even[state].sum()
