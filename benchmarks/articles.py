@@ -15,12 +15,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 
 SENTENCES = 40_000
 """Different sentences; articles are drawn from them."""
@@ -235,16 +233,6 @@ class _Chain:
         if not self._numbers:
             self._numbers = self._rng.random(4096).tolist()
         return self._numbers.pop()
-
-
-def write_json_lines(path: Path, size: int, *, seed: int = 0, start: int = 0) -> int:
-    """`size` bytes of text as JSON lines; returns the number of articles. Memory does not grow with it."""
-    articles = 0
-    with path.open("wb", buffering=1 << 20) as file:
-        for article in Articles(seed).stream(size, start=start):
-            file.write(orjson.dumps(article) + b"\n")
-            articles += 1
-    return articles
 
 
 def statistics(texts: list[str]) -> dict[str, float]:

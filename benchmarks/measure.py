@@ -20,9 +20,12 @@ _UNITS = {"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9}
 
 @dataclass(frozen=True)
 class Took:
-    """Of one run: wall-clock seconds, the highest sum of resident memory in bytes, and what it printed."""
+    """Of one run: wall-clock seconds, seconds of computing on all cores, the highest sum of resident memory
+    in bytes, and what it printed.
+    """
 
     seconds: float
+    cpu: float
     peak: int
     output: str
 
@@ -42,7 +45,7 @@ def run(command: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, st
         With the end of what it wrote on stderr, when it fails.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
-        started = time.perf_counter()
+        started, computed = time.perf_counter(), _computed()
         process = subprocess.Popen(command, stdout=out, stderr=errors, cwd=cwd, env=env)
         peak = 0
         while process.poll() is None:
@@ -59,7 +62,17 @@ def run(command: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, st
             raise click.ClickException(
                 f"{' '.join(map(str, command))} ended with {process.returncode}: {why}"
             )
-        return Took(seconds, peak, out.read().decode())
+        return Took(seconds, _computed() - computed, peak, out.read().decode())
+
+
+def _computed() -> float:
+    """Seconds that ended descendants have computed; less touched than the clock's by what else is running."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # not a POSIX system
+        return 0.0
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def tree_memory(pid: int) -> int:

@@ -1,7 +1,7 @@
 """How fast articles are scored, side by side with what a user would pick instead.
 
     python -m benchmarks.score [--opponents PYTHON] [--size 256MB] [--rounds 3] [--json OUT] [--plot OUT]
-    python -m benchmarks.score --sizes 10MB,100MB,1GB,10GB
+    python -m benchmarks.score --sizes 10MB,100MB,1GB,10GB [--kind jsonl|parquet|warc]
 
 Ours and an opponent run in turn (A B A B ...), each in a fresh process, and a ratio is taken of each pair;
 the median is shown with the lowest and highest. The input is the same for all, invented and reproducible;
@@ -14,25 +14,22 @@ left out and said so.
 from __future__ import annotations
 
 import json
-import platform
-import shutil
 import statistics
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
+from benchmarks.dumps import write_json_lines
+from benchmarks.growth import SCORE, folder_for, growth, machine
 from benchmarks.measure import Size, Took, run, show
 
 HERE = Path(__file__).parent
 TRAINING_SIZE, FIRST_OF_TRAINING = 6_000_000, 10**8
 """Opponents are trained on articles that come after those of any input."""
-SCORE = [sys.executable, "-c", "import sys; from framelens.cli import main; sys.exit(main())", "score"]
 
 
 @dataclass(frozen=True)
@@ -123,8 +120,6 @@ class Inputs:
     """The whole input and its beginnings, each written once."""
 
     def __init__(self, folder: Path, size: int, seed: int, corpus: Path | None) -> None:
-        from benchmarks.articles import write_json_lines
-
         self.folder, self._parts = folder, dict[float, Input]()
         write_json_lines(
             folder / "train.jsonl", TRAINING_SIZE if size > TRAINING_SIZE else size, seed=seed + 1
@@ -177,18 +172,6 @@ def repeat_corpus(corpus: Path, path: Path, size: int) -> None:
             text = texts[number % len(texts)]
             out.write(orjson.dumps({"id": str(number), "text": text}) + b"\n")
             made, number = made + len(text.encode()), number + 1
-
-
-@contextmanager
-def folder_for(size: int) -> Iterator[Path]:
-    """A folder that goes when the block ends; refused where the disk has no room for `size` bytes in it."""
-    with tempfile.TemporaryDirectory(prefix="framelens-benchmark-") as name:
-        free = shutil.disk_usage(name).free
-        if free < 2 * size:
-            raise click.ClickException(
-                f"{name} has {show(free)} free, {show(2 * size)} are needed: set TMPDIR, or a smaller --size"
-            )
-        yield Path(name)
 
 
 class Bench:
@@ -311,19 +294,6 @@ def sentence(ratio: dict[str, Any]) -> str:
     return f"{text} ({low:.2f} to {high:.2f}{bar})"
 
 
-def machine() -> dict[str, Any]:
-    """Where it was measured."""
-    from framelens.features.arrow import cores
-
-    model = platform.processor()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        pass
-    return {"cpu": model, "cores": cores(), "python": platform.python_version(), "system": platform.system()}
-
-
 def table(result: dict[str, Any]) -> str:
     """What is printed."""
     rows = [("", "MB/s", "articles/s", "peak memory", "runs")]
@@ -336,35 +306,12 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(f"{name:<{width}}" + "".join(f"{cell:>13}" for cell in cells) for name, *cells in rows)
 
 
-def growth(sizes: Sequence[int], seed: int) -> dict[str, Any]:
-    """`framelens score` on one size after the other: does its speed, does its memory stay?"""
-    from benchmarks.articles import write_json_lines
-
-    rows = []
-    for size in sizes:
-        with folder_for(size) as folder:
-            source, output = folder / "all.jsonl", folder / "all.parquet"
-            articles = write_json_lines(source, size, seed=seed)
-            command = [*SCORE, str(source), "-o", str(output)]
-            took = run(command, cwd=HERE.parent)
-            row = {
-                "bytes": size,
-                "articles": articles,
-                "seconds": took.seconds,
-                "mb_per_s": size / 1e6 / took.seconds,
-                "peak_bytes": took.peak,
-            }
-        rows.append(row)
-        click.echo(
-            f"{show(size):>8}  {articles:>10,} articles  {took.seconds:>8.1f} s  "
-            f"{row['mb_per_s']:>7.1f} MB/s  {show(took.peak):>8} at most"
-        )
-    return {"machine": machine(), "growth": rows}
-
-
 @click.command()
 @click.option("--size", type=Size(), default="256MB", show_default=True, help="Text in the input.")
 @click.option("--sizes", help="Ours only, one size after the other, for instance 10MB,100MB,1GB,10GB.")
+@click.option(
+    "--kind", type=click.Choice(["jsonl", "parquet", "warc"]), default="jsonl", help="With --sizes."
+)
 @click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Pairs a contest.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the articles.")
 @click.option("--corpus", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Real articles.")
@@ -375,6 +322,7 @@ def growth(sizes: Sequence[int], seed: int) -> dict[str, Any]:
 def main(
     size: int,
     sizes: str | None,
+    kind: str,
     rounds: int,
     seed: int,
     corpus: Path | None,
@@ -386,7 +334,7 @@ def main(
     """Measure, print, and write what is asked for."""
     if sizes:
         wanted = [Size().convert(part, None, None) for part in sizes.split(",")]
-        result = growth(wanted, seed)
+        result = growth(wanted, kind, seed)
     else:
         contests = [contest for contest in CONTESTS if not quick or contest.name in SMOKE]
         result = compare(size=size, seed=seed, corpus=corpus, rounds=rounds, python=python, contests=contests)

@@ -1,4 +1,4 @@
-"""``python -m framelens``, and the program that spark-submit runs."""
+"""``python -m framelens``."""
 
 from framelens.cli import main
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from benchmarks import articles, latency, measure, score
+from benchmarks import articles, growth, latency, measure, score
 from benchmarks.articles import Articles
 from click.testing import CliRunner
 
@@ -46,6 +46,16 @@ def test_score_runs_ours_and_scikit_learn_and_writes_every_figure(tmp_path: Path
     assert all(ratio["passed"] == (ratio["ratio"] >= ratio["bar"]) for ratio in result["ratios"])
     assert result["input"]["bytes"] == pytest.approx(1e6, rel=0.05)
     assert plot.read_text().count("framelens") >= 3
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "warc"])
+def test_growth_scores_every_article_of_a_dump(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if kind == "warc":
+        pytest.importorskip("resiliparse", reason="pages need the dumps extra")
+    (row,) = growth.growth([40_000], kind, seed=0)["growth"]
+    assert row["articles"] == len(list(Articles().stream(40_000)))
+    assert row["cpu_seconds"] > 0 < row["seconds"]
+    assert f"{row['articles']} articles" in capsys.readouterr().out
 
 
 def test_a_missing_opponent_is_left_out_and_said_so(
