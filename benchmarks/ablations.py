@@ -166,11 +166,10 @@ def measure(corpus: Corpus, split: Split, parts: Sequence[npt.NDArray[np.float64
 
 def splits_of(corpus: Corpus, *, seed: int, quick: bool) -> list[Split]:
     """The headline's folds, and three of each contrast (of a quick run: three random ones only)."""
-    from framelens_train.evaluate.protocols import CONTRAST_FOLDS
     from framelens_train.splits import outlet_disjoint, owner_disjoint, random_split
 
     contrasts = (random_split,) if quick else (outlet_disjoint, random_split)
-    contrast = [make(corpus.articles, folds=CONTRAST_FOLDS, seed=seed) for make in contrasts]
+    contrast = [make(corpus.articles, seed=seed) for make in contrasts]
     return [owner_disjoint(corpus.articles, seed=seed), *contrast]
 
 
