@@ -16,7 +16,7 @@ from framelens.abstain import REASONS, reasons_to_abstain
 from framelens.artifact import Artifact, load_model
 from framelens.clean import clean
 from framelens.errors import UserError
-from framelens.features.batch import Engine, Texts, as_arrow_chunks, featurize, iterate_strings
+from framelens.features.batch import Texts, as_arrow_chunks, featurize, iterate_strings
 from framelens.features.reference import MEASURES
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class Model:
         >>> model.predict("Too short to say.").reasons  # doctest: +SKIP
         ('too_short', 'not_english')
         """
-        return self.answer_cleaned([prepare(text, title)], engine="reference")[0]
+        return self._answer_quick([prepare(text, title)])[0]
 
     def predict_batch(self, texts: Any) -> PredictionBatch:
         """Labels and probabilities of many articles, one row a text in the given order.
@@ -220,8 +220,7 @@ class Model:
             texts = as_strings(texts)
         if len(texts) >= KERNEL_FROM:
             return self.answer_column(texts)
-        cleaned = [prepare(text) for text in iterate_strings(texts)]
-        return self.answer_cleaned(cleaned, engine="reference")
+        return self._answer_quick([prepare(text) for text in iterate_strings(texts)])
 
     def answer_column(self, texts: Texts) -> PredictionBatch:
         """`predict_batch` by the compiled kernel, however few the texts; Arrow columns are not copied."""
@@ -248,12 +247,9 @@ class Model:
             self.version,
         )
 
-    def answer_cleaned(self, cleaned: Texts, *, engine: Engine) -> PredictionBatch:
-        """`predict_batch` of texts that went through `prepare`, by the engine that is asked for."""
-        if engine == "kernel":
-            return self._answer_kernel(as_arrow_chunks(cleaned))
+    def _answer_quick(self, cleaned: list[str]) -> PredictionBatch:
         linear = self.artifact.linear
-        batch = featurize(cleaned, linear.vocabulary, engine="reference")
+        batch = featurize(cleaned, linear.vocabulary, engine="quick")
         return self.answer(linear.decision_function(batch), batch.measures)
 
     def _answer_kernel(self, cleaned: list[pa.Array]) -> PredictionBatch:

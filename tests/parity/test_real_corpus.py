@@ -1,4 +1,4 @@
-"""On real articles, where the corpus lies beside the repository, kernel and reference agree."""
+"""On real articles, where the corpus lies beside the repository, the engines agree."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from framelens.clean import clean
 from framelens.clean.column import clean_column
 from framelens.features.arrow import score_arrow
-from framelens.features.batch import as_arrow_chunks, featurize
+from framelens.features.batch import Engine, as_arrow_chunks, featurize
 from framelens.features.discover import discover_terms
 from framelens.features.reference import MEASURES
 from framelens.linear import LinearModel
@@ -33,10 +33,14 @@ def texts() -> list[str]:
 
 def test_counts_and_scores_agree(texts: list[str]) -> None:
     vocabulary = discover_terms(texts, np.arange(len(texts)), min_documents=3, min_groups=1, max_terms=50_000)
-    kernel = featurize(texts, vocabulary)
     reference = featurize(texts, vocabulary, engine="reference")
-    for name in ("indptr", "term", "reporter", "quoted", "measures"):
-        np.testing.assert_array_equal(getattr(kernel, name), getattr(reference, name), err_msg=name)
+    engines: tuple[Engine, ...] = ("kernel", "quick")
+    for engine in engines:
+        batch = featurize(texts, vocabulary, engine=engine)
+        for name in ("indptr", "term", "reporter", "quoted", "measures"):
+            np.testing.assert_array_equal(
+                getattr(batch, name), getattr(reference, name), err_msg=f"{name}, {engine}"
+            )
     rng, terms, m = np.random.default_rng(5), len(vocabulary), len(MEASURES)
     linear = LinearModel(
         vocabulary,

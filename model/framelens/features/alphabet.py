@@ -7,6 +7,7 @@ policy), so the same text gives the same counts on every platform and Python ver
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from enum import IntEnum
 from functools import cache
@@ -152,6 +153,28 @@ def char_class(code: int) -> int:
     if any(start <= code < stop for start, stop in _FOREIGN_RANGES):
         return int(CharClass.FOREIGN)
     return int(CharClass.SEPARATOR)
+
+
+def pattern_of(*kinds: CharClass) -> str:
+    """The characters of these classes, as they stand between the brackets of a regular expression.
+
+    Not for `CharClass.SEPARATOR`, which has no end.
+
+    Examples
+    --------
+    >>> pattern_of(CharClass.DIGIT)
+    '0-9'
+    """
+    codes = np.flatnonzero(np.isin(class_table(), kinds))
+    ends = np.flatnonzero(np.diff(codes, append=TABLE_SIZE + 1) > 1)
+    ranges = list(zip(codes[np.append(0, ends[:-1] + 1)].tolist(), codes[ends].tolist(), strict=True))
+    if CharClass.FOREIGN in kinds:
+        ranges += [(start, stop - 1) for start, stop in foreign_ranges().tolist()]
+    if CharClass.INVISIBLE in kinds:
+        ranges.append((0xFEFF, 0xFEFF))
+    return "".join(
+        re.escape(chr(a)) if a == b else f"{re.escape(chr(a))}-{re.escape(chr(b))}" for a, b in ranges
+    )
 
 
 def foreign_ranges() -> npt.NDArray[np.int32]:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from framelens.features.lexicon import CATEGORIES, word_masks
-from framelens.features.tokens import NAME_TOKEN, Field, Kind, TokenStream, tokenize
+from framelens.features.tokens import NAME_TOKEN, Field, Kind, TokenStream, ngrams, tokenize
 
 PUNCTUATION_MEASURES = {
     ".": "period",
@@ -80,30 +80,9 @@ def count(text: str) -> ArticleCounts:
 
 
 def _count_terms(stream: TokenStream) -> dict[str, tuple[int, int]]:
-    """What `framelens.features.tokens.ngrams` lists, counted; written out, as predictions wait for it."""
-    by_field: tuple[list[str], list[str]] = ([], [])
-    paragraph = -1
-    before = pair = ""
-    before_is_word = pair_has_word = False  # of the last token, and of the last two
-    reach = 0  # tokens before this one in its paragraph
-    for token in stream.tokens:
-        text, is_word, add = token.text, token.kind is Kind.WORD, by_field[token.field].append
-        if token.paragraph != paragraph:
-            paragraph, reach = token.paragraph, 0
-        if is_word:
-            add(text)
-        if reach:
-            if reach > 1 and (is_word or pair_has_word):
-                add(f"{pair} {text}")
-            pair, pair_has_word = f"{before} {text}", is_word or before_is_word
-            if pair_has_word:
-                add(pair)
-        before, before_is_word = text, is_word
-        reach += 1
-    reporter, quoted = Counter(by_field[Field.REPORTER]), Counter(by_field[Field.QUOTED])
-    counts = {term: (n, quoted.get(term, 0)) for term, n in reporter.items()}
-    counts |= {term: (0, n) for term, n in quoted.items() if term not in reporter}
-    return counts
+    counts = Counter((term, field) for term, field, _, _ in ngrams(stream.tokens))
+    terms = dict.fromkeys(term for term, _ in counts)
+    return {term: (counts[term, Field.REPORTER], counts[term, Field.QUOTED]) for term in terms}
 
 
 def _count_measures(stream: TokenStream) -> npt.NDArray[np.int32]:

@@ -42,16 +42,7 @@ from enum import IntEnum
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-import numpy as np
-
-from framelens.features.alphabet import (
-    CharClass,
-    char_class,
-    class_table,
-    fold_table,
-    foreign_ranges,
-    upper_table,
-)
+from framelens.features.alphabet import CharClass, char_class, fold_table, pattern_of, upper_table
 
 QUOTATION_LIMIT = 150
 """A quotation of more tokens than this was never closed; the reporter's voice resumes."""
@@ -185,10 +176,9 @@ _fold_cached = lru_cache(maxsize=1 << 15)(fold_word)
 @cache
 def _scanner() -> re.Pattern[str]:
     """Groups: 1 a word, 2 a number, 3 foreign letters, 4 any other character that is not just a separator."""
-    letter, digit, foreign = _set(CharClass.LETTER), _set(CharClass.DIGIT), _set(CharClass.FOREIGN)
-    invisible, apostrophe = _set(CharClass.INVISIBLE), _set(CharClass.APOSTROPHE)
-    others = (kind for kind in CharClass if kind >= CharClass.NEWLINE and kind != CharClass.FOREIGN)
-    mark = "".join(_set(kind) for kind in others)
+    letter, digit, foreign = map(pattern_of, (CharClass.LETTER, CharClass.DIGIT, CharClass.FOREIGN))
+    invisible, apostrophe = map(pattern_of, (CharClass.INVISIBLE, CharClass.APOSTROPHE))
+    mark = pattern_of(*(kind for kind in CharClass if CharClass.NEWLINE <= kind < CharClass.FOREIGN))
     inner = f"[{invisible}]|[{apostrophe}](?=[{invisible}]*[{letter}])"
     return re.compile(
         f"([{letter}]+(?:(?:{inner})[{letter}]*)*)"
@@ -196,17 +186,6 @@ def _scanner() -> re.Pattern[str]:
         f"|([{foreign}]+)"
         f"|([{mark}])"
     )
-
-
-def _set(kind: CharClass) -> str:
-    """The characters of one class, as they stand between the brackets of a regular expression."""
-    codes = np.flatnonzero(class_table() == kind).tolist()
-    ranges = [(a, a) for a in codes]
-    if kind == CharClass.FOREIGN:
-        ranges += [(a, b - 1) for a, b in foreign_ranges().tolist()]
-    if kind == CharClass.INVISIBLE:
-        ranges.append((0xFEFF, 0xFEFF))
-    return "".join(f"\\U{a:08x}-\\U{b:08x}" for a, b in ranges)
 
 
 class _Tokenizer:

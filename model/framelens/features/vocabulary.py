@@ -17,9 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from framelens.features.quick import QuickCounter
 
 OFFSET = 0xCBF29CE484222325
 GOLDEN = 0x9E3779B97F4A7C15
@@ -81,8 +85,7 @@ class Vocabulary:
 
     def __init__(self, terms: Iterable[str]) -> None:
         self.terms: tuple[str, ...] = tuple(terms)
-        self.index: dict[str, int] = {term: i for i, term in enumerate(self.terms)}
-        if len(self.index) != len(self.terms):
+        if len(set(self.terms)) != len(self.terms):
             repeated = next(term for i, term in enumerate(self.terms) if self.index[term] != i)
             raise ValueError(
                 f"the term {repeated!r} stands in the vocabulary more than once; terms must be distinct"
@@ -99,6 +102,18 @@ class Vocabulary:
 
     def __repr__(self) -> str:
         return f"Vocabulary({len(self)} terms)"
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """The column of each term."""
+        return {term: i for i, term in enumerate(self.terms)}
+
+    @cached_property
+    def counter(self) -> QuickCounter:
+        """Counts these terms in one article after the other; made on first use, then kept."""
+        from framelens.features.quick import QuickCounter
+
+        return QuickCounter(self.terms)
 
     @cached_property
     def hashes(self) -> npt.NDArray[np.uint64]:
