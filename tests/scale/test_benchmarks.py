@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from benchmarks import articles, growth, latency, measure, score
+from benchmarks import articles, growth, latency, measure, plan, score
 from benchmarks.articles import Articles
 from click.testing import CliRunner
 
@@ -93,3 +93,21 @@ def test_latency_measures_every_figure(tmp_path: Path) -> None:
     assert all(figure["title"] in done.stdout for figure in found.values())
     assert found["answer"]["seconds"] > found["nothing"]["seconds"] > 0
     assert found["after"]["passed"] == (found["after"]["seconds"] < 0.001)
+
+
+def test_the_plan_scales_the_slope_and_not_the_start() -> None:
+    start, second = 3.0, 1e-8  # of the process; of one core for a byte
+    rows = [
+        {
+            "bytes": size,
+            "articles": size // 2800,
+            "seconds": start + size * second,
+            "cpu_seconds": size * second,
+        }
+        for size in (10**8, 10**9)
+    ]
+    (row,) = plan.plan({"parquet": {"machine": {"cores": 2}, "growth": rows}}, cores=10, price=0.5)
+    core_seconds = 2 * second * plan.DUMPS[0].amount
+    assert row["core_hours"] == pytest.approx(core_seconds / 3600)
+    assert row["hours"] == pytest.approx(core_seconds / 36000)
+    assert row["cost"] == pytest.approx(core_seconds / 7200)

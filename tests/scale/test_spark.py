@@ -14,6 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from benchmarks import articles as invented
+from benchmarks.dumps import write_warc
 
 from framelens.errors import UserError
 from framelens.predictor import load
@@ -122,7 +124,7 @@ def by_place(rejects: list[Any]) -> list[Any]:
 
 
 def test_a_dump_of_a_thousand_files_of_every_kind_equals_the_local_engine(
-    session: Any, tmp_path: Path
+    session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dump = tmp_path / "dump"
     dump.mkdir()
@@ -133,6 +135,9 @@ def test_a_dump_of_a_thousand_files_of_every_kind_equals_the_local_engine(
     pq.write_table(pa.Table.from_pylist(articles(7000, 50)), dump / "1002.parquet")
     (dump / "1002.jsonl").write_bytes(json_lines([{"id": "1", "headline": "no text here"}]))
     (dump / "1003.csv").write_text("id,text\nc1,The council met.\nc2,one,field,too,many\n")
+    if importlib.util.find_spec("resiliparse"):
+        monkeypatch.setattr(invented, "SENTENCES", 400)
+        write_warc(dump / "1004.warc.gz", 20_000)
     inputs = [dump / "*"]
 
     counts = spark(session, inputs, tmp_path / "spark.parquet")
