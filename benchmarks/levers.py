@@ -75,7 +75,7 @@ def latent(trial: Trial) -> Floats:
     from sklearn.decomposition import TruncatedSVD
 
     terms = trial.X[:, :-M]
-    svd = TruncatedSVD(200, n_iter=1, random_state=0).fit(terms[trial.rows])
+    svd = TruncatedSVD(min(200, terms.shape[1] - 1), n_iter=1, random_state=0).fit(terms[trial.rows])
     dense = np.hstack([svd.transform(terms), trial.X[:, -M:].toarray()]).astype(np.float32)
     halves = [np.mean(members, axis=0) for members in (trial.own_members, trial.members(dense))]
     return trial.ensemble([trial.spread(half) for half in halves])
@@ -125,7 +125,7 @@ def outlets_as_units(trial: Trial) -> Floats:
 
     def means(inside: npt.NDArray[np.bool_], names: Any) -> Floats:
         found = [np.flatnonzero(inside & (names == name)) for name in sorted(set(names[inside]))]
-        return np.array([np.asarray(X[r].mean(axis=0)).ravel() for r in found if len(r) >= 15])
+        return np.array([np.asarray(X[r].mean(axis=0)).ravel() for r in found if len(r) >= 10])
 
     owners = means(state, trial.owners)
     west, rest = means(~state & (region == "west"), outlets), means(~state & (region != "west"), outlets)

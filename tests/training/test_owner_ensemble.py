@@ -69,6 +69,21 @@ def test_independents_stay_where_they_are_whichever_state_owner_is_left_out() ->
         assert scores[~independent].mean() > 0
 
 
+def test_overlap_weights_favour_topics_that_both_classes_have() -> None:
+    rng = np.random.default_rng(2)
+    y = np.tile([0, 1], 150)
+    topic = np.where(rng.random(300) < 0.5, 0, 1 + y)  # 0 is shared; 1 is independent only, 2 state only
+    terms = np.hstack([np.eye(3)[topic], 0.1 * rng.random((300, 5))])
+    X = sp.csr_matrix(np.hstack([terms, np.zeros((300, M))]))
+    factors = [
+        OwnerEnsemble(overlap_power=power).overlap_weights(X, y, np.ones(300)) for power in (0.0, 0.75, 1.0)
+    ]
+    assert (factors[0] == 1).all()
+    shared, given_away = factors[2][topic == 0], factors[2][topic > 0]
+    assert shared.min() > 3 * given_away.max()
+    np.testing.assert_allclose(factors[1], factors[2] ** 0.75)
+
+
 def test_prior_follows_the_lexicon_and_touches_nothing_else() -> None:
     direction = prior_direction(7 + M)
     assert not direction[:7].any()
