@@ -88,8 +88,9 @@ class LinearModel:
 
     def decision_function(self, batch: FeatureBatch) -> npt.NDArray[np.float64]:
         """Score of each article; float64, shape (batch.rows,)."""
-        terms = self.term_contributions(batch).sum(axis=1)
-        by_row = np.bincount(batch.row, weights=terms, minlength=batch.rows)
+        row = batch.row
+        terms = self._term_contributions(batch, row)
+        by_row = np.bincount(row, weights=terms[:, 0] + terms[:, 1], minlength=batch.rows)
         scores: npt.NDArray[np.float64] = (
             self.intercept + by_row + self.style_contributions(batch.measures).sum(axis=1)
         )
@@ -97,23 +98,25 @@ class LinearModel:
 
     def term_contributions(self, batch: FeatureBatch) -> npt.NDArray[np.float64]:
         """What each entry of the batch adds to its article's score, by field; float64, shape (nnz, 2)."""
+        return self._term_contributions(batch, batch.row)
+
+    def _term_contributions(self, batch: FeatureBatch, row: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         values = self._tfidf(batch)
-        squares = np.bincount(batch.row, weights=(values * values).sum(axis=1), minlength=batch.rows)
-        norms = np.sqrt(squares)
+        squares = values * values
+        norms = np.sqrt(np.bincount(row, weights=squares[:, 0] + squares[:, 1], minlength=batch.rows))
         norms[norms == 0.0] = 1.0
-        return values * self._weights64[batch.term] / norms[batch.row][:, None]
+        return values * self._weights64[batch.term] / norms[row][:, None]
 
     def style_contributions(self, measures: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
         """What each measure adds to each article's score; float64, shape (rows, len(MEASURES))."""
-        mean, scale, weights = (
-            np.asarray(a, dtype=np.float64) for a in (self.style_mean, self.style_scale, self.style_weights)
-        )
+        mean, scale, weights = self._style64
         z = np.clip((style_features(measures) - mean) / scale, -self.style_clip, self.style_clip)
         contributions: npt.NDArray[np.float64] = z * weights
         return contributions
 
     def _tfidf(self, batch: FeatureBatch) -> npt.NDArray[np.float64]:
-        counts = np.stack([batch.reporter, batch.quoted], axis=1).astype(np.float64)
+        counts = np.empty((len(batch.term), 2))
+        counts[:, 0], counts[:, 1] = batch.reporter, batch.quoted
         sublinear = np.where(counts > 0, 1.0 + np.log(np.maximum(counts, 1.0)), 0.0)
         values: npt.NDArray[np.float64] = self._idf64[batch.term] * sublinear
         return values
@@ -133,3 +136,8 @@ class LinearModel:
     @cached_property
     def _weights64(self) -> npt.NDArray[np.float64]:
         return np.asarray(self.weights, dtype=np.float64)
+
+    @cached_property
+    def _style64(self) -> npt.NDArray[np.float64]:
+        """Mean, scale and weights; shape (3, len(MEASURES))."""
+        return np.array([self.style_mean, self.style_scale, self.style_weights], dtype=np.float64)

@@ -48,8 +48,6 @@ class NGrams:
         self.pairs = np.append(np.unique(np.concatenate([pair, begin])), NONE)
         triple = np.searchsorted(self.pairs, begin) * self.base + triples[:, 2]
         self.triples = np.append(np.sort(triple), NONE)
-        self.begins = np.zeros(self.base, dtype=np.bool_)
-        self.begins[pairs[:, 0]] = self.begins[triples[:, 0]] = True
         self.columns = tuple(np.full(n, -1) for n in (self.base, len(self.pairs), len(self.triples)))
         self.columns[0][words[:, 0]] = column1
         self.columns[1][np.searchsorted(self.pairs, pair)] = column2
@@ -69,9 +67,8 @@ class NGrams:
             Two times the column, plus the field of the last token.
         """
         found = [_entries(self.columns[0][token], field)]
-        joined = np.zeros(len(token), dtype=np.bool_)  # to the token before
-        joined[1:] = paragraph[1:] == paragraph[:-1]
-        last = 1 + np.flatnonzero(joined[1:] & self.begins[token[:-1]])
+        joined = paragraph[1:] == paragraph[:-1]  # with the token before
+        last = 1 + np.flatnonzero(joined)
         place = token[last - 1]
         for known, columns in zip((self.pairs, self.triples), self.columns[1:], strict=True):
             if len(known) == 1:
@@ -81,9 +78,8 @@ class NGrams:
             there = known[place] == numbers
             last, place = last[there], place[there]
             found.append(_entries(columns[place], field[last]))
-            goes_on = last + 1 < len(token)
+            goes_on = np.append(joined, False)[last]
             last, place = last[goes_on] + 1, place[goes_on]
-            last, place = last[joined[last]], place[joined[last]]
         return np.concatenate(found)
 
 

@@ -103,14 +103,18 @@ class QuickCounter:
         more = [token for token in dict.fromkeys(" ".join(terms).split(" ")) if token not in lexemes]
         lexemes |= {word: lexeme for lexeme, word in enumerate(more, start=self.known_from)}
         self.ngrams = NGrams(terms, lexemes, _UNKNOWN)
-        self.categories = _categories()
+        # which categories a lexeme has: a row of category_sets, bools; the first one has none
+        masks, places = np.unique([0, *word_masks().values()], return_inverse=True)
+        self.category_sets = (masks[:, None] >> np.arange(len(CATEGORIES)) & 1).astype(np.int64)
+        self.category_set = np.zeros(self.ngrams.base, dtype=np.int64)
+        self.category_set[_COMMON : self.known_from] = places[1:]
         self.codes = _Codes(lexemes)
 
     def count(self, text: str) -> Row:
         """Terms and measures of one cleaned article, as `framelens.features.reference.count` has them."""
         blocks = [self._block(block) for block in _blocks(text)]
         counts = np.sum([block.counts for block in blocks], axis=0)
-        distinct = len(np.unique(np.concatenate([block.known for block in blocks])))
+        distinct = _changes(np.sort(np.concatenate([block.known for block in blocks])))
         distinct += len(set().union(*(block.unknown for block in blocks)))
         measures = np.concatenate([[distinct], counts])[_MEASURE_ORDER].astype(np.int32)
         return Row(*_by_term(np.concatenate([block.found for block in blocks])), measures)
@@ -148,11 +152,10 @@ class QuickCounter:
 
     def _by_category(self, token: Ints, field: Ints) -> Ints:
         """Words of each category, those of the reporter first."""
-        common = (token >= _COMMON) & (token < self.known_from)
-        width = len(CATEGORIES) + 1
-        places = self.categories[token[common] - _COMMON] + width * field[common][:, None]
-        counts = np.bincount(places.ravel(), minlength=width * len(Field))
-        return counts.reshape(len(Field), -1)[:, :-1].ravel()
+        sets = len(self.category_sets)
+        counts = np.bincount(self.category_set[token] + sets * field, minlength=sets * len(Field))
+        by_field: Ints = counts.reshape(len(Field), sets) @ self.category_sets
+        return by_field.ravel()
 
 
 class _Block(NamedTuple):
@@ -210,8 +213,10 @@ def _by_term(found: Ints) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32],
     """Columns, ascending, and their counts in either field."""
     found = np.sort(found)
     term = found >> 1
-    first = np.flatnonzero(np.diff(term, prepend=-1))
-    counts = np.diff(first, append=len(term))
+    is_first = np.ones(len(term), dtype=np.bool_)
+    np.not_equal(term[1:], term[:-1], out=is_first[1:])
+    first = np.flatnonzero(is_first)
+    counts = np.diff(np.append(first, len(term)))
     quoted = np.add.reduceat(found & 1, first) if len(first) else counts
     return term[first].astype(np.int32), (counts - quoted).astype(np.int32), quoted.astype(np.int32)
 
@@ -293,17 +298,6 @@ class _Codes(dict[str, int]):
             return _NOTHING
         lexeme = _NAME if is_upper and word not in word_masks() else self.lexemes.get(word, _UNKNOWN)
         return lexeme | shouted << _LEXEME_BITS | len(word) << _LETTERS_FROM
-
-
-@cache
-def _categories() -> Ints:
-    """For each common word its categories, filled up with ``len(CATEGORIES)``; a row a word."""
-    masks = np.array(list(word_masks().values()), dtype=np.int64)
-    has = (masks[:, None] >> np.arange(len(CATEGORIES)) & 1).astype(np.bool_)
-    rows, categories = np.nonzero(has)
-    lists = np.full((len(masks), max(1, int(has.sum(axis=1).max()))), len(CATEGORIES), dtype=np.int64)
-    lists[rows, np.arange(len(rows)) - np.searchsorted(rows, rows)] = categories
-    return lists
 
 
 # -- quotations ---------------------------------------------------------------------------------------------
