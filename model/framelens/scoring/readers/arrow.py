@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,9 @@ def read_parquet(source: Source, columns: Columns, start: Position) -> Blocks:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pa.OSFile(source.path, "rb") as file, pq.ParquetFile(file, buffer_size=1 << 20) as parquet:
+    # pre-buffered, all that was read of the file would stay in memory to the end
+    opened = partial(pq.ParquetFile, buffer_size=1 << 20, pre_buffer=False)
+    with pa.OSFile(source.path, "rb") as file, opened(file) as parquet:
         names = _resolve(source.path, parquet.schema_arrow, columns)
         metadata = parquet.metadata
         row, groups, total = 0, list(range(metadata.num_row_groups)), max(1, metadata.num_rows)
