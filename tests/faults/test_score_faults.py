@@ -201,6 +201,29 @@ def test_a_line_of_200_mb_is_passed_over_in_little_memory(score: Any) -> None:
     assert reasons(score) == [(2, "the line is longer than 64 MB")]
 
 
+def test_a_record_of_many_mb_is_passed_over(score: Any) -> None:
+    with Path("in.csv").open("wb") as file:
+        file.write(b'id,text\n1,fine\n2,"')
+        for _ in range(40):
+            file.write(b'the ""two"" sides\n' * (1 << 15))
+        file.write(b'"\n3,"fine, too"\n')
+    assert score("in.csv") == 1
+    assert [row["id"] for row in score.output] == ["1", "3"]
+    assert reasons(score) == [(2, "the record is longer than 16 MB")]
+
+
+def test_many_rejects_do_not_wait_in_memory(score: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "PART_REJECTS", 10)
+    monkeypatch.setattr(limits, "BLOCK_BYTES", 50)
+    Path("in.jsonl").write_bytes(GOOD + b"{\n" * 200)
+    assert score("in.jsonl", "--max-rejects", "100") == 2
+    assert "1 rows are kept" in score.err
+    parts = list(Path("out.jsonl.partial").glob("*.rejects.jsonl"))
+    assert len(parts) >= 3
+    assert score("in.jsonl", "--resume") == 1
+    assert [row for row, _ in reasons(score)] == list(range(2, 202))
+
+
 def test_a_text_too_long_for_an_article_is_told(score: Any) -> None:
     long = json.dumps({"id": "long", "text": "the " * (limits.LONGEST_TEXT // 4 + 1)}).encode()
     Path("in.jsonl").write_bytes(GOOD + long + b"\n" + GOOD)

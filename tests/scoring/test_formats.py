@@ -311,3 +311,14 @@ def test_kept_columns_of_parquet_keep_their_type_where_all_files_agree(score: An
     with Path("out.csv").open(newline="") as file:
         told = [(row["day"], row["n"], row["tags"]) for row in csv.DictReader(file)]
     assert told == [("2024-01-02", "3", '["a","b"]'), ("-", "5", '["c"]')]
+
+
+def test_a_terminal_is_shown_how_far_it_is(score: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("in.jsonl").write_bytes(lines(given(30)) + b"{\n")
+    monkeypatch.setattr(limits, "BLOCK_BYTES", 2_000)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("TERM", "xterm")
+    assert score("in.jsonl") == 1
+    assert "30 rows, 1 rejected" in score.err
+    assert "/s" in score.err

@@ -106,7 +106,7 @@ def test_a_run_killed_at_any_moment_goes_on(score: Any, out: str, monkeypatch: p
         assert not Path(f"{out}.partial").exists()
         for name in expected:
             Path(name).unlink()
-        step += 3 if out == "out.jsonl" else 8
+        step += 5 if out == "out.jsonl" else 10
     assert step > 20
 
 
@@ -231,6 +231,30 @@ def test_standard_input_cannot_be_resumed(score: Any, monkeypatch: pytest.Monkey
     assert score("-", "--resume") == 2
     assert "a run that reads standard input cannot be resumed" in score.err
     Given.buffer.close()
+
+
+@pytest.mark.parametrize("step", [0, 1])
+def test_a_run_killed_while_its_output_is_put_in_place_goes_on(
+    begun: Any, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, left = Path.replace, step
+
+    def fails(path: Path, target: Path) -> Path:
+        nonlocal left
+        if path.name in ("output", "rejects"):
+            left -= 1
+            if left < 0:
+                raise Killed
+        return replace(path, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fails)
+        with pytest.raises(Killed):
+            begun("in.jsonl", "--resume")
+    assert not Path("out.jsonl").exists()
+    assert begun("in.jsonl", "--resume") == 1
+    assert len(begun.output) == 61
+    assert len(begun.rejects) == 1
 
 
 def test_an_interrupted_run_says_how_to_go_on(begun: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,9 @@ BLOCK_BYTES = 2 << 20
 """About so much of a file goes into one block: what one core scores at a time."""
 BLOCK_ROWS = 4096
 LONGEST_LINE = 64 << 20
-"""Bytes; a longer line of JSON, or field of a table, is no article."""
+"""Bytes; a longer line of JSON is no article."""
+LONGEST_RECORD = 16 << 20
+"""Bytes; a longer record of a table is no article."""
 LONGEST_TEXT = 2 << 20
 """Bytes; a longer text is no article, and the memory that scoring takes grows with the longest."""
 
@@ -153,6 +155,11 @@ def make_rows(
     return Rows(file, numbers, table)
 
 
+def too_long(length: int) -> str:
+    """What is said of a text of so many bytes."""
+    return f"has {length:,} bytes, more than an article's {LONGEST_TEXT >> 20} MB"
+
+
 def refuse(rows: Rows, column: str) -> tuple[Rows | None, list[Reject]]:
     """Rows without those whose text is null or too long to be an article, and these as rejects.
 
@@ -171,8 +178,7 @@ def refuse(rows: Rows, column: str) -> tuple[Rows | None, list[Reject]]:
         return rows, []
     rejects = []
     for i in wrong.tolist():
-        long = f"has {lengths[i]:,} bytes, more than an article's {LONGEST_TEXT >> 20} MB"
-        what = long if lengths[i] >= 0 else "is null, not text"
+        what = too_long(int(lengths[i])) if lengths[i] >= 0 else "is null, not text"
         rejects.append(Reject(rows.file, int(rows.numbers[i]), f"{column!r} {what}"))
     good = np.setdiff1d(np.arange(len(lengths)), wrong)
     if not len(good):

@@ -31,6 +31,8 @@ PART_BYTES = 128 << 20
 """A part of the output is written once so much text is scored,"""
 PART_OUTPUT_BYTES = 32 << 20
 """or so much output waits (kept columns may be long),"""
+PART_REJECTS = 1 << 16
+"""or so many rejects do,"""
 PART_SECONDS = 20.0
 """or so much time has gone: no more than this is scored again after a run was killed."""
 
@@ -174,6 +176,7 @@ class _Run:
         return (
             self._next.counts.bytes - self._kept_bytes >= PART_BYTES
             or self._waiting >= PART_OUTPUT_BYTES
+            or len(self._rejects) >= PART_REJECTS
             or time.monotonic() - self._begun >= PART_SECONDS
         )
 

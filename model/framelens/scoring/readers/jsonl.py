@@ -18,7 +18,18 @@ import numpy as np
 from framelens.errors import UserError
 from framelens.scoring import rows as limits
 from framelens.scoring.readers.streams import Stream, line_blocks
-from framelens.scoring.rows import Block, Blocks, Columns, Names, Position, Reject, Rows, make_rows, refuse
+from framelens.scoring.rows import (
+    Block,
+    Blocks,
+    Columns,
+    Names,
+    Position,
+    Reject,
+    Rows,
+    make_rows,
+    refuse,
+    too_long,
+)
 from framelens.scoring.sources import Source
 
 if TYPE_CHECKING:
@@ -76,7 +87,7 @@ def _names_of_beginning(source: Source, columns: Columns) -> Names | None:
 def find_names(file: str, content: bytes, columns: Columns) -> Names | None:
     """The columns by the first line that has them, else by all; None if no line is an object."""
     seen: dict[str, None] = {}
-    for line in content.splitlines():
+    for line in _split(content):
         record = _loads(line)
         if not isinstance(record, dict):
             continue
@@ -102,7 +113,7 @@ def _parse_fast(file: str, before: int, content: bytes, names: Names) -> Rows | 
     import pyarrow.json as pj
 
     schema = _schema(content, names)
-    lines = _plain_lines(content)
+    lines = _plain_lines(content) if len(content) < 4 * limits.BLOCK_BYTES else 0  # a long line takes memory
     if schema is None or not lines:
         return None
     try:
@@ -218,7 +229,12 @@ def _parse_slowly(
 
 
 def _split(content: bytes) -> Iterator[bytes]:
-    yield from content.removesuffix(b"\n").split(b"\n")
+    begin = 0
+    while begin < len(content):
+        end = content.find(b"\n", begin)
+        end = end if end >= 0 else len(content)
+        yield content[begin:end]
+        begin = end + 1
 
 
 def _fields(record: dict[str, Any], names: Names) -> dict[str, str | None] | str:
@@ -228,6 +244,8 @@ def _fields(record: dict[str, Any], names: Names) -> dict[str, str | None] | str
     text = record[names.text]
     if not isinstance(text, str):
         return f"{names.text!r} is {'null' if text is None else type(text).__name__}, not text"
+    if len(text) > limits.LONGEST_TEXT:  # which takes memory from here on
+        return f"{names.text!r} {too_long(len(text.encode('utf-8', 'replace')))}"
     fields = {name: _as_text(record.get(name)) for name in names.all}
     for name, value in fields.items():
         try:

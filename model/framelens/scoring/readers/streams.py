@@ -164,13 +164,13 @@ def line_blocks(stream: Stream, offset: int = 0) -> Iterator[Lines]:
                 pieces, length = ([rest] if rest else []), len(rest)
             continue
         content = b"".join((*pieces, memoryview(chunk)[:cut]))
+        pieces = [chunk[cut:]] if cut < len(chunk) else []
+        length = len(chunk) - cut
         if content:
             offset += len(content)
             yield Lines(content, offset)
         if not chunk:
             return
-        pieces = [chunk[cut:]] if cut < len(chunk) else []
-        length = len(chunk) - cut
 
 
 def _skip_line(stream: Stream, length: int) -> tuple[bytes, int]:

@@ -47,21 +47,27 @@ class _Records(NamedTuple):
         How many, blank lines among them; -1 where that is not certain: the rest of the file comes after it.
     error
         What keeps the rest from being read.
+    reason
+        Why the one record that this is cannot be scored; nothing is kept of it.
     """
 
     content: bytes
     number: int
     error: Exception | None = None
+    reason: str = ""
 
 
 def read_table(source: Source, columns: Columns, start: Position) -> Blocks:
     """Every record after the header."""
-    csv.field_size_limit(limits.LONGEST_LINE)
+    csv.field_size_limit(limits.LONGEST_RECORD)
     delimiter = "\t" if source.kind is Kind.TSV else ","
     layout, row = None, 0
     with Stream(source) as stream:
         for records in _record_blocks(stream, ord(delimiter)):
             content, count = records.content, records.number
+            if records.reason and layout is not None:
+                rejects = (Reject(source.path, row + 1, records.reason),)
+                yield Block(None, rejects, Position(row + 1), stream.consumed)
             if layout is None:
                 if records.error is not None:
                     raise records.error
@@ -110,14 +116,30 @@ def _record_blocks(stream: Stream, delimiter: int) -> Iterator[_Records]:
         content = left + (chunk.removeprefix(_BOM) if first else chunk)
         first = False
         cut, count = _whole_records(content, delimiter, final=not chunk)
-        if count < 0 or len(content) - cut > limits.LONGEST_LINE:
+        if count < 0:
             yield _Records(content, -1)
             return
+        if len(content) - cut > limits.LONGEST_RECORD:
+            left = _skip_record(stream, content.count(b'"'))
+            yield _Records(b"", 1, reason=f"the record is longer than {limits.LONGEST_RECORD >> 20} MB")
+            continue
         if cut:
             yield _Records(content[:cut], count)
         if not chunk:
             return
         left = content[cut:]
+
+
+def _skip_record(stream: Stream, quotes: int) -> bytes:
+    """Read over the rest of a record in which there were so many quotes; what was read after it."""
+    while chunk := stream.read(limits.BLOCK_BYTES):
+        data = np.frombuffer(chunk, dtype=np.uint8)
+        marks, newlines = np.flatnonzero(data == _QUOTE), np.flatnonzero(data == _NEWLINE)
+        ends = newlines[(quotes + np.searchsorted(marks, newlines)) % 2 == 0]
+        if len(ends):
+            return chunk[int(ends[0]) + 1 :]
+        quotes += len(marks)
+    return b""
 
 
 def _whole_records(content: bytes, delimiter: int, *, final: bool) -> tuple[int, int]:
