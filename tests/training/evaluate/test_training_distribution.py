@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from framelens.features.reference import MEASURES
+from framelens.serve.drift import drifts_of
 from framelens_train.candidates import Recipe
 from framelens_train.corpus.dataset import Corpus
 from framelens_train.evaluate.card import manifest_metrics
@@ -62,3 +63,8 @@ def test_an_evaluation_keeps_it_for_the_manifest(corpus: Corpus, recipe: Recipe)
     kept = json.loads(json.dumps(manifest_metrics(figures)))["training_distribution"]
     assert set(kept) == {"score", "known_share"}
     assert len(kept["score"]["edges"]) == 9
+    drifts = drifts_of({"metrics": {"training_distribution": kept}})
+    assert set(drifts) == set(kept)
+    for value in np.linspace(kept["score"]["edges"][0] - 1, kept["score"]["edges"][-1] + 1, 300):
+        drifts["score"].add(float(value))
+    assert drifts["score"].index() > 0
