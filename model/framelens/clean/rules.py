@@ -54,8 +54,8 @@ class Rule:
         Unique; reports and explanations show it.
     where
         One of `PLACES`.
-    pattern
-        Regular expression; that of a ``tail`` rule matches up to the end. ``<literals>`` in it stands for any
+    source
+        Regular expression; that of a ``tail`` rule matches up to the end. ``<literals>`` in it stood for any
         of the literals.
     literals
         The pattern is tried only where one of these occurs.
@@ -73,7 +73,7 @@ class Rule:
 
     name: str
     where: str
-    pattern: re.Pattern[str]
+    source: str
     literals: tuple[str, ...]
     near: int
     reach: int
@@ -81,6 +81,14 @@ class Rule:
     example: str
     leaves: str
     why: str
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """The source, compiled when a text first has one of the literals: most need few of the rules."""
+        return _compiled(self.source)
+
+
+_compiled = cache(re.compile)
 
 
 class Gate(NamedTuple):
@@ -180,10 +188,10 @@ def _parse_rule(entry: dict[str, Any], parts: dict[str, str]) -> Rule:
     pattern: str = entry["pattern"].replace("<literals>", "|".join(map(re.escape, literals)))
     for part, replacement in reversed(parts.items()):  # a part may use the ones before it
         pattern = pattern.replace(f"<{part}>", replacement)
-    compiled = re.compile(rf"\s*(?:{pattern})\s*\Z" if where == "tail" else pattern)
+    source = rf"\s*(?:{pattern})\s*\Z" if where == "tail" else pattern
     near, reach, within = entry.get("near", NEAR), entry.get("reach", REACH), entry.get("within", 0)
     example, leaves, why = entry["example"], entry["leaves"], entry["why"]
-    return Rule(name, where, compiled, literals, near, reach, within, example, leaves, why)
+    return Rule(name, where, source, literals, near, reach, within, example, leaves, why)
 
 
 def _gates(rules: list[Rule]) -> tuple[Gate, ...]:
@@ -198,7 +206,11 @@ def _gates(rules: list[Rule]) -> tuple[Gate, ...]:
 
 
 def _finder(literals: list[str]) -> Finder:
-    prefixes = {literal: tuple(p for p in literals if literal.startswith(p)) for literal in literals}
+    known = frozenset(literals)
+    prefixes = {
+        literal: tuple(literal[:n] for n in range(1, len(literal) + 1) if literal[:n] in known)
+        for literal in literals
+    }
     return Finder(re.compile(_trie(literals)), prefixes)
 
 

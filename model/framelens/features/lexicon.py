@@ -45,8 +45,11 @@ def word_masks() -> dict[str, int]:
     table = (resources.files("framelens.features") / "data" / "words.tsv").read_text(encoding="ascii")
     masks = {}
     for line in table.splitlines():
-        word, _, mask = line.partition("\t")
-        masks[word] = int(mask or "0", 16)
+        if "\t" in line:
+            word, mask = line.split("\t")
+            masks[word] = int(mask, 16)
+        else:
+            masks[line] = 0
     return masks
 
 

@@ -24,15 +24,15 @@ class NGrams:
     terms
         The vocabulary's; those without a word, or with more than three tokens, are never counted.
     lexemes
-        The number of each of their tokens, and of others; not negative.
+        Gives each of their tokens its number; numbers are not negative.
     first_word
         From this number on, a lexeme is a word.
     """
 
     def __init__(self, terms: Sequence[str], lexemes: Mapping[str, int], first_word: int) -> None:
-        self.base = 1 + max(lexemes.values())
         tokens = " ".join(terms).split(" ") if terms else []
         numbers = np.fromiter(map(lexemes.__getitem__, tokens), dtype=np.int64, count=len(tokens))
+        self.base = 1 + max(lexemes.values())
         lengths = np.array([1 + term.count(" ") for term in terms], dtype=np.int64)
         firsts = np.cumsum(lengths) - lengths
 
@@ -45,7 +45,8 @@ class NGrams:
 
         (column1, words), (column2, pairs), (column3, triples) = map(of_length, (1, 2, 3))
         pair, begin = (two[:, 0] * self.base + two[:, 1] for two in (pairs, triples))
-        self.pairs = np.append(np.unique(np.concatenate([pair, begin])), NONE)
+        known = np.sort(np.concatenate([pair, begin]))
+        self.pairs = np.append(known[np.flatnonzero(np.diff(known, prepend=-1))], NONE)
         triple = np.searchsorted(self.pairs, begin) * self.base + triples[:, 2]
         self.triples = np.append(np.sort(triple), NONE)
         self.columns = tuple(np.full(n, -1) for n in (self.base, len(self.pairs), len(self.triples)))

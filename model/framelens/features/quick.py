@@ -18,8 +18,10 @@ Texts with invisible characters lose them first, which changes nothing that is c
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -97,18 +99,17 @@ class QuickCounter:
     """
 
     def __init__(self, terms: Sequence[str]) -> None:
-        lexemes = {word: lexeme for lexeme, word in enumerate(word_masks(), start=_COMMON)}
-        self.known_from = _COMMON + len(lexemes)  # words of the vocabulary that are no common words
+        common = word_masks()
+        self.known_from = _COMMON + len(common)  # words of the vocabulary that are no common words
+        lexemes = defaultdict(count(self.known_from).__next__, zip(common, count(_COMMON), strict=False))
         lexemes |= _PUNCTUATION | {NAME_TOKEN: _NAME, NUMBER_TOKEN: _NUMBER}
-        more = [token for token in dict.fromkeys(" ".join(terms).split(" ")) if token not in lexemes]
-        lexemes |= {word: lexeme for lexeme, word in enumerate(more, start=self.known_from)}
         self.ngrams = NGrams(terms, lexemes, _UNKNOWN)
         # which categories a lexeme has: a row of category_sets, bools; the first one has none
-        masks, places = np.unique([0, *word_masks().values()], return_inverse=True)
+        masks, places = np.unique([0, *common.values()], return_inverse=True)
         self.category_sets = (masks[:, None] >> np.arange(len(CATEGORIES)) & 1).astype(np.int64)
         self.category_set = np.zeros(self.ngrams.base, dtype=np.int64)
         self.category_set[_COMMON : self.known_from] = places[1:]
-        self.codes = _Codes(lexemes)
+        self.codes = _Codes(dict(lexemes))
 
     def count(self, text: str) -> Row:
         """Terms and measures of one cleaned article, as `framelens.features.reference.count` has them."""
