@@ -264,6 +264,40 @@ def test_what_stands_around_an_article_is_not_scored(score: Any) -> None:
     assert "nothing = 1" not in text
 
 
+@pytest.mark.parametrize("charset", ["nonsense", "utf8", "", None])
+def test_a_page_whose_server_names_no_encoding_is_read_by_its_content(charset: str | None) -> None:
+    from framelens.scoring.readers.html import Page, extract
+
+    text, _ = extract(Page(page(given(1)[0]), charset))
+    assert text is not None
+    assert "’" in text
+
+
+def test_a_page_of_elements_within_elements_is_refused_at_once(score: Any) -> None:
+    from framelens.scoring.readers.html import Page, extract
+
+    deep, many = b"<div>" * 100_000 + b"text", b"<p>a<br><img>" * 10_000
+    assert extract(Page(deep)).reason == "the page's elements are nested more than 2,000 deep"
+    assert extract(Page(many)).text is not None
+    assert extract(Page(b"<div>" * 500 + b"<p>text of it" + b"</div>" * 500)).text == "text of it"
+
+
+def test_processes_that_die_cost_no_page() -> None:
+    from framelens.scoring.readers.html import Page, _Workers, extract
+
+    pages = [Page(page(row)) for row in given(3)]
+    workers = _Workers(1)
+    try:
+        expected = [extract(one) for one in pages]
+        assert workers.result(workers.submit(pages), pages) == expected
+        assert workers._pool is not None
+        for process in list(workers._pool._processes.values()):
+            process.kill()
+        assert workers.result(workers.submit(pages), pages) == expected
+    finally:
+        workers.close()
+
+
 def test_the_extra_is_named_where_it_is_missing(score: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("a.html").write_bytes(page(given(1)[0]))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

@@ -6,18 +6,23 @@ long runs: after `BATCHES_OF_A_PROCESS` batches new processes take over.
 
 from __future__ import annotations
 
+import codecs
 import importlib.util
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
 
 from framelens.errors import UserError
 
 BATCHES_OF_A_PROCESS = 256
 LONGEST_PAGE = 16 << 20
 """Bytes; a longer page is no article."""
+DEEPEST_PAGE = 2000
+"""Elements within elements; the time that extraction takes grows with the square of it, up to minutes."""
 
 _T = TypeVar("_T")
 
@@ -66,8 +71,11 @@ def extract(page: Page) -> Extracted:
     if len(page.content) > LONGEST_PAGE:
         return Extracted(None, f"the page is longer than {LONGEST_PAGE >> 20} MB")
     try:
-        encoding = page.charset or detect_encoding(page.content, from_html_meta=True)
+        encoding = page.charset if _is_known(page.charset) else None
+        encoding = encoding or detect_encoding(page.content, from_html_meta=True)
         html = bytes_to_str(page.content, encoding or "utf-8")
+        if _may_be_deep(page.content) and _depth(html) > DEEPEST_PAGE:
+            return Extracted(None, f"the page's elements are nested more than {DEEPEST_PAGE:,} deep")
         text = extract_plain_text(
             html, main_content=True, alt_texts=False, comments=False, list_bullets=False
         )
@@ -76,6 +84,40 @@ def extract(page: Page) -> Extracted:
         return Extracted(None, f"no text could be extracted from the page: {' '.join(str(error).split())}")
     text = text.strip()
     return Extracted(text) if text else Extracted(None, "the page holds no article text")
+
+
+def _is_known(charset: str | None) -> bool:
+    try:
+        return bool(charset and codecs.lookup(charset.strip(" \"';")))
+    except LookupError:
+        return False
+
+
+def _may_be_deep(content: bytes) -> bool:
+    """Whether more tags are open at once than may be, if none of them ends by itself as ``<br>`` does."""
+    data = np.frombuffer(content, dtype=np.uint8)
+    after = data[np.flatnonzero(data[:-1] == ord("<")) + 1]
+    steps = (after | 32 >= ord("a")) & (after | 32 <= ord("z"))
+    open_tags = np.cumsum(steps.astype(np.int32) - (after == ord("/")))
+    return int(open_tags.max(initial=0) - open_tags.min(initial=0)) > DEEPEST_PAGE
+
+
+def _depth(html: str) -> int:
+    """How deep the elements of a page are nested."""
+    from resiliparse.parse.html import HTMLTree
+
+    tree = HTMLTree.parse(html)
+    node: Any = tree.document
+    depth = deepest = 0
+    while node is not None:
+        if node.first_child is not None:
+            node, depth = node.first_child, depth + 1
+            deepest = max(deepest, depth)
+            continue
+        while node is not None and node.next is None:
+            node, depth = node.parent, depth - 1
+        node = node.next if node is not None else None
+    return deepest
 
 
 def extract_all(pages: list[Page]) -> list[Extracted]:
