@@ -25,6 +25,9 @@ from framelens.serve.settings import TOKEN, Settings
 KEEP_ALIVE_SECONDS = 75
 """An idle connection is closed after this: longer than the minute that proxies keep theirs."""
 
+BACKLOG = 2048
+"""Connections that may wait to be taken up, as far as the system allows."""
+
 
 def run(settings: Settings, *, log_level: str = "INFO") -> None:
     """Serve until SIGTERM or SIGINT, then finish the requests in flight.
@@ -44,6 +47,7 @@ def run(settings: Settings, *, log_level: str = "INFO") -> None:
             access_log=False,  # the guard's says more, and less of what clients sent
             server_header=False,
             lifespan="on",
+            backlog=BACKLOG,
             timeout_graceful_shutdown=max(1, round(settings.stop_seconds)),
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_worker_healthcheck=30,  # a worker may be compiling the kernel
@@ -71,6 +75,8 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
             listener = closing.enter_context(socket.socket(family, kind, protocol))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(address)
+            # here and not in the event loop, where it is too late to say that another server was quicker
+            listener.listen(BACKLOG)
         except OSError as error:
             raise UserError(
                 f"cannot listen on {settings.host} port {settings.port}: {error.strerror or error}; "
