@@ -24,6 +24,7 @@ EXCEPTIONS = {
     "cli/render.py": {"rich"},
     "scoring/readers/html.py": {"resiliparse"},
     "scoring/readers/warc.py": {"fastwarc"},
+    "scoring/spark.py": {"pyspark"},
     # the server needs its extra; `framelens serve` imports it when it runs
     "serve/app.py": {"fastapi", "orjson", "starlette"},
     "serve/bodies.py": {"orjson", "starlette"},
@@ -109,7 +110,7 @@ def test_the_runtime_imports_only_what_the_base_install_brings(path: Path) -> No
     third_party = imports(parsed(path), whole=False) - set(sys.stdlib_module_names)
     assert third_party <= LIGHT | EXCEPTIONS.get(name, set())
     anywhere = imports(parsed(path), whole=True) - set(sys.stdlib_module_names)
-    optional = {"pandas", "framelens_train"} if name in ("predictor.py",) else set()
+    optional = {"pandas", "framelens_train"} if name in ("predictor.py", "scoring/spark.py") else set()
     assert anywhere <= LIGHT | ON_USE | optional | EXCEPTIONS.get(name, set())
 
 
