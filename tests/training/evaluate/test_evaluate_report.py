@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from framelens.artifact import load_model, save_model
 from framelens.errors import UserError
 from framelens.predictor import Model, load
+from framelens.serve.drift import drifts_of
 from framelens_train.candidates import Recipe
 from framelens_train.cli_evaluate import evaluate
 from framelens_train.corpus.dataset import Corpus
@@ -296,3 +297,14 @@ def test_bad_input_is_one_line_and_exit_two(folder: Path, capfd: pytest.CaptureF
     assert printed.out == ""
     assert printed.err.count("\n") == 1
     assert "nowhere.jsonl" in printed.err
+
+
+def test_the_manifest_keeps_what_services_tell_drift_from(figures: dict[str, Any]) -> None:
+    kept = json.loads(json.dumps(card.manifest_metrics(figures)))["training_distribution"]
+    drifts = drifts_of({"metrics": {"training_distribution": kept}})
+    assert set(drifts) == set(kept) == {"score", "known_share"}
+    edges = kept["score"]["edges"]
+    assert len(edges) == 9
+    for value in np.linspace(edges[0] - 1, edges[-1] + 1, 300):
+        drifts["score"].add(float(value))
+    assert drifts["score"].index() > 0

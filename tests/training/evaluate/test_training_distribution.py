@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
 
 import numpy as np
 import pytest
 
 from framelens.features.reference import MEASURES
-from framelens.serve.drift import drifts_of
-from framelens_train.candidates import Recipe
-from framelens_train.corpus.dataset import Corpus
-from framelens_train.evaluate.card import manifest_metrics
 from framelens_train.evaluate.protocols import Scored
-from framelens_train.evaluate.run import evaluate_recipe
 from framelens_train.evaluate.summary import training_distribution
 
 
@@ -56,15 +49,3 @@ def test_what_is_no_article_is_left_out() -> None:
     score = np.concatenate([np.arange(100.0), np.full(50, 1e6)])
     found = training_distribution(scored(score, too_short=score > 1e5), measures(np.full(150, 90)))
     assert max(found["score"]["edges"]) < 100
-
-
-def test_an_evaluation_keeps_it_for_the_manifest(corpus: Corpus, recipe: Recipe) -> None:
-    figures: dict[str, Any] = evaluate_recipe(recipe, corpus).figures
-    kept = json.loads(json.dumps(manifest_metrics(figures)))["training_distribution"]
-    assert set(kept) == {"score", "known_share"}
-    assert len(kept["score"]["edges"]) == 9
-    drifts = drifts_of({"metrics": {"training_distribution": kept}})
-    assert set(drifts) == set(kept)
-    for value in np.linspace(kept["score"]["edges"][0] - 1, kept["score"]["edges"][-1] + 1, 300):
-        drifts["score"].add(float(value))
-    assert drifts["score"].index() > 0
