@@ -114,20 +114,29 @@ class QuickCounter:
     def count(self, text: str) -> Row:
         """Terms and measures of one cleaned article, as `framelens.features.reference.count` has them."""
         blocks = [self._block(block) for block in _blocks(text)]
-        counts = np.sum([block.counts for block in blocks], axis=0)
-        distinct = _changes(np.sort(np.concatenate([block.known for block in blocks])))
-        distinct += len(set().union(*(block.unknown for block in blocks)))
-        measures = np.concatenate([[distinct], counts])[_MEASURE_ORDER].astype(np.int32)
-        return Row(*_by_term(np.concatenate([block.found for block in blocks])), measures)
+        counts, known, unknown, rows = blocks[0]
+        if len(blocks) > 1:
+            counts = np.sum([block.counts for block in blocks], axis=0)
+            known = _distinct(np.concatenate([block.known for block in blocks]))
+            unknown = set().union(*(block.unknown for block in blocks))
+            rows = _add_up(*map(np.concatenate, zip(*(block.rows for block in blocks), strict=True)))
+        measures = np.concatenate([[len(known) + len(unknown)], counts])[_MEASURE_ORDER]
+        term, reporter, quoted = (column.astype(np.int32) for column in rows)
+        return Row(term, reporter, quoted, measures.astype(np.int32))
+
+    def _scan(self, text: str) -> tuple[Ints, set[str]]:
+        """The code of each piece, and the words without a lexeme of their own."""
+        pieces = _scanner().findall(text)
+        codes = np.fromiter(map(self.codes.__getitem__, pieces), dtype=np.int64, count=len(pieces))
+        unknown = np.flatnonzero((codes & _LEXEME) == _UNKNOWN).tolist()
+        return codes, {fold_word(pieces[i]).word for i in unknown}
 
     def _block(self, text: str) -> _Block:
         """Everything about some paragraphs."""
-        pieces = _scanner().findall(text)
-        codes = np.fromiter(map(self.codes.__getitem__, pieces), dtype=np.int64, count=len(pieces))
+        codes, unknown = self._scan(text)
         lexemes = codes & _LEXEME
         if (lexemes == _INVISIBLE).any():
             return self._block(_invisible().sub("", text))
-        unknown = {fold_word(pieces[i]).word for i in np.flatnonzero(lexemes == _UNKNOWN).tolist()}
         foreign = int((codes[lexemes == _FOREIGN] >> _LETTERS_FROM).sum())
         fields, quotations = _quote(lexemes)
         token, field, paragraph, letters, shouted = _tokens(codes, lexemes, fields)
@@ -143,13 +152,14 @@ class QuickCounter:
             "shouted": shouted,
             "numbers": kinds[_NUMBER],
             "sentences": len(_sentence_end().findall(text)),
-            "paragraphs": _changes(paragraph),
+            "paragraphs": np.count_nonzero(_is_new(paragraph)),
             "quotations": quotations,
             "foreign_letters": foreign,
         }
         counts = [*map(measures.__getitem__, _COUNTED), *kinds[_MARKS], *self._by_category(token, field)]
         found = self.ngrams.find(token, field, paragraph)
-        return _Block(np.array(counts, dtype=np.int64), known, unknown, found)
+        rows = _add_up(found >> 1, 1 - (found & 1), found & 1)
+        return _Block(np.array(counts, dtype=np.int64), _distinct(known), unknown, rows)
 
     def _by_category(self, token: Ints, field: Ints) -> Ints:
         """Words of each category, those of the reporter first."""
@@ -165,11 +175,11 @@ class _Block(NamedTuple):
     counts: Ints
     """The measures but for the distinct words, in the order of `_COUNTS`."""
     known: Ints
-    """The lexeme of each word that has one of its own."""
+    """The lexemes of distinct words that have one of their own, ascending."""
     unknown: set[str]
-    """The other words."""
-    found: Ints
-    """Two times the column, plus the field, of each occurrence of a term."""
+    """The other distinct words."""
+    rows: tuple[Ints, Ints, Ints]
+    """Columns, ascending, and their counts in the reporter's voice and in quoted speech."""
 
 
 _COUNTED = (
@@ -205,26 +215,32 @@ def _tokens(codes: Ints, lexemes: Ints, fields: npt.NDArray[np.int8]) -> tuple[I
     starts = np.ones(len(at), dtype=np.bool_)  # not what goes on with names or dashes in a row
     starts[1:] = (token[1:] != token[:-1]) | (token[1:] > _DASH) | (place[1:] != place[:-1])
     letters = int((codes >> _LETTERS_FROM).sum())
-    shouted = _changes(np.cumsum(starts)[(codes & _SHOUTED) != 0])
+    shouted = int(np.count_nonzero(_is_new(np.cumsum(starts)[(codes & _SHOUTED) != 0])))
     place = place[starts]
     return token[starts], place & 1, place >> 1, letters, shouted
 
 
-def _by_term(found: Ints) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Columns, ascending, and their counts in either field."""
-    found = np.sort(found)
-    term = found >> 1
-    is_first = np.ones(len(term), dtype=np.bool_)
-    np.not_equal(term[1:], term[:-1], out=is_first[1:])
-    first = np.flatnonzero(is_first)
-    counts = np.diff(np.append(first, len(term)))
-    quoted = np.add.reduceat(found & 1, first) if len(first) else counts
-    return term[first].astype(np.int32), (counts - quoted).astype(np.int32), quoted.astype(np.int32)
+def _add_up(term: Ints, reporter: Ints, quoted: Ints) -> tuple[Ints, Ints, Ints]:
+    """Distinct terms, ascending, and the sums of their counts."""
+    order = np.argsort(term)
+    term = term[order]
+    first = np.flatnonzero(_is_new(term))
+    if not len(first):
+        return term, reporter, quoted
+    return term[first], np.add.reduceat(reporter[order], first), np.add.reduceat(quoted[order], first)
 
 
-def _changes(ascending: Ints) -> int:
-    """How many distinct numbers there are."""
-    return int(np.count_nonzero(ascending[1:] != ascending[:-1])) + bool(len(ascending))
+def _distinct(numbers: Ints) -> Ints:
+    """Each number once, ascending; quicker than `np.unique` for a few hundred."""
+    numbers = np.sort(numbers)
+    return numbers[_is_new(numbers)]
+
+
+def _is_new(ascending: Ints) -> npt.NDArray[np.bool_]:
+    """Where a number is not the one before."""
+    new = np.ones(len(ascending), dtype=np.bool_)
+    np.not_equal(ascending[1:], ascending[:-1], out=new[1:])
+    return new
 
 
 # -- pieces and their codes ---------------------------------------------------------------------------------
