@@ -1,30 +1,26 @@
-"""From text to tokens: the readable reference that the compiled kernel must equal.
+"""From text to tokens: the readable reference that the faster engines must equal.
 
 The specification, in the order the steps happen:
 
 1. **Characters** are classed and folded by `framelens.features.alphabet`: Latin letters become lower-case
-ASCII
-   (``É`` is ``e``, ``ß`` is ``ss``), invisible characters vanish, letters of other scripts separate and are
-   counted.
+   ASCII (``É`` is ``e``, ``ß`` is ``ss``), invisible characters vanish, letters of other scripts separate and
+   are counted.
 2. **Words** are runs of letters; an apostrophe (straight or curly) between two letters is dropped, so
-``don't`` is
-   ``dont``. A final ``'s``, ``'re``, ``'ll``, ``'ve``, ``'m`` or ``'d`` is cut off: ``minister's`` is
-   ``minister``. A lower-case letter on its own (but for ``a`` and ``i``) and the stray halves ``re``,
-   ``ll``, ``ve`` leave no token. Collectors lose apostrophes in many ways; the featuriser must not tell one
-   collector from another.
+   ``don't`` is ``dont``. A final ``'s``, ``'re``, ``'ll``, ``'ve``, ``'m`` or ``'d`` is cut off:
+   ``minister's`` is ``minister``. A lower-case letter on its own (but for ``a`` and ``i``) and the stray
+   halves ``re``, ``ll``, ``ve`` leave no token. Collectors lose apostrophes in many ways; the featuriser must
+   not tell one collector from another.
 3. **Names** are masked: a word whose first letter is upper-case and which is not in the list of common words
-(words
-   that the corpus writes in lower case in the middle of a sentence, plus titles such as ``president``) is a
-   `Kind.NAME`. Any number of names in a row is one token. No name reaches the model.
+   (words that the corpus writes in lower case in the middle of a sentence, plus titles such as ``president``)
+   is a `Kind.NAME`. Any number of names in a row is one token. No name reaches the model.
 4. **Numbers** are runs of digits, with ``. , : /`` between two digits inside them, and are masked:
-`Kind.NUMBER`. 5. **Punctuation** marks are tokens of their own: ``. , ; : ? ! ( ) - $ % "``. Variants fold
-to these. A hyphen
-   between two letters or digits separates and leaves no token; any other hyphen is a dash, and dashes in a
-   row are one.
+   `Kind.NUMBER`.
+5. **Punctuation** marks are tokens of their own: ``. , ; : ? ! ( ) - $ % "``. Variants fold to these. A
+   hyphen between two letters or digits separates and leaves no token; any other hyphen is a dash, and dashes
+   in a row are one.
 6. **Quotation.** A token is quoted speech (`Field.QUOTED`) or the reporter's own voice (`Field.REPORTER`). A
-curly
-   or low quotation mark or guillemet opens and its counterpart closes; a straight mark toggles; U+2018 opens
-   where the character before it is no letter or digit, and what it opened is closed by U+2019 before a
+   curly or low quotation mark or guillemet opens and its counterpart closes; a straight mark toggles; U+2018
+   opens where the character before it is no letter or digit, and what it opened is closed by U+2019 before a
    character that is no letter. Marks inside a quotation of another style do nothing. A line break ends a
    quotation: an unclosed mark reaches no further than its paragraph. And so does the `QUOTATION_LIMIT`-th
    token, because a paragraph can be a whole article. A double mark leaves the token ``"`` in the reporter's
@@ -39,7 +35,7 @@ import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cache, lru_cache
+from functools import cache
 from typing import NamedTuple
 
 from framelens.features.alphabet import CharClass, char_class, fold_table, pattern_of, upper_table
@@ -70,9 +66,6 @@ class Field(IntEnum):
     REPORTER = 0
     QUOTED = 1
 
-
-# Looking a member up in its enumeration takes longer than the rest of a token.
-_WORD, _NAME, _REPORTER, _NO_QUOTATION = Kind.WORD, Kind.NAME, Field.REPORTER, CharClass.SEPARATOR
 
 NAME_TOKEN = "<name>"
 NUMBER_TOKEN = "<num>"
@@ -170,9 +163,6 @@ def fold_word(surface: str) -> FoldedWord:
     return FoldedWord("".join(letters), cases[0], len(cases) > 1 and all(cases))
 
 
-_fold_cached = lru_cache(maxsize=1 << 15)(fold_word)
-
-
 @cache
 def _scanner() -> re.Pattern[str]:
     """Groups: 1 a word, 2 a number, 3 foreign letters, 4 any other character that is not just a separator."""
@@ -199,7 +189,7 @@ class _Tokenizer:
         self.quotations = 0
         self.paragraph = -1
         self.new_paragraph = True
-        self.quote_style = _NO_QUOTATION  # SEPARATOR stands for "no quotation is open"
+        self.quote_style: CharClass | None = None  # what opened the quotation
         self.quoted_tokens = 0
 
     def run(self) -> TokenStream:
@@ -212,30 +202,24 @@ class _Tokenizer:
 
     def _word(self, start: int, stop: int) -> None:
         surface = self.text[start:stop]
-        # most words of a text come again in the next; very long ones are not worth keeping
-        word, is_upper, shouted = _fold_cached(surface) if stop - start < 32 else fold_word(surface)
+        word, is_upper, shouted = fold_word(surface)
         if word in FRAGMENTS and not is_upper:
             return
-        if not surface[-1].isascii():
-            stop = self._without_invisible(stop)
-        if is_upper and word not in self.common:
-            self._emit(Token(NAME_TOKEN, _NAME, _REPORTER, 0, start, stop, len(word), shouted))
-        else:
-            self._emit(Token(word, _WORD, _REPORTER, 0, start, stop, len(word), shouted))
+        is_name = is_upper and word not in self.common
+        text, kind = (NAME_TOKEN, Kind.NAME) if is_name else (word, Kind.WORD)
+        stop = self._without_invisible(stop)
+        self._emit(Token(text, kind, Field.REPORTER, 0, start, stop, len(word), shouted))
 
     def _number(self, start: int, stop: int) -> None:
         stop = self._without_invisible(stop)
         self._emit(Token(NUMBER_TOKEN, Kind.NUMBER, Field.REPORTER, 0, start, stop))
 
     def _without_invisible(self, stop: int) -> int:
-        while (
-            not self.text[stop - 1].isascii() and char_class(ord(self.text[stop - 1])) == CharClass.INVISIBLE
-        ):
+        while char_class(ord(self.text[stop - 1])) == CharClass.INVISIBLE:
             stop -= 1
         return stop
 
-    # -- everything else
-    # --------------------------------------------------------------------------------------
+    # -- everything else ------------------------------------------------------------------------------------
 
     def _foreign(self, start: int, stop: int) -> None:
         self.foreign += stop - start
@@ -244,7 +228,7 @@ class _Tokenizer:
         kind = char_class(ord(self.text[position]))
         if kind == CharClass.NEWLINE:
             self.new_paragraph = True
-            self.quote_style = _NO_QUOTATION
+            self.quote_style = None
         elif kind == CharClass.HYPHEN:
             joins = (CharClass.LETTER, CharClass.DIGIT)
             if not (self._previous_visible(position) in joins and self._next_visible(position + 1) in joins):
@@ -254,7 +238,7 @@ class _Tokenizer:
         elif kind in (CharClass.QUOTE_STRAIGHT, CharClass.QUOTE_OPEN, CharClass.QUOTE_CLOSE):
             self._double_quote(position, kind)
         elif kind == CharClass.SINGLE_OPEN:
-            if self.quote_style is _NO_QUOTATION and self._previous_visible(position) not in (
+            if self.quote_style is None and self._previous_visible(position) not in (
                 CharClass.LETTER,
                 CharClass.DIGIT,
             ):
@@ -264,11 +248,11 @@ class _Tokenizer:
             and self.text[position] == "\u2019"
             and self.quote_style == CharClass.SINGLE_OPEN
         ):
-            self.quote_style = _NO_QUOTATION  # a letter behind it would have made it part of a word
+            self.quote_style = None  # a letter behind it would have made it part of a word
 
     def _double_quote(self, position: int, kind: int) -> None:
         style = self.quote_style
-        if style is _NO_QUOTATION:
+        if style is None:
             self._punctuation('"', position)
             if kind != CharClass.QUOTE_CLOSE:
                 self._open(CharClass(kind))
@@ -276,7 +260,7 @@ class _Tokenizer:
             (CharClass.QUOTE_STRAIGHT, CharClass.QUOTE_STRAIGHT),
             (CharClass.QUOTE_OPEN, CharClass.QUOTE_CLOSE),
         ):
-            self.quote_style = _NO_QUOTATION
+            self.quote_style = None
             self._punctuation('"', position)
 
     def _open(self, style: CharClass) -> None:
@@ -292,16 +276,16 @@ class _Tokenizer:
 
     def _emit(self, token: Token) -> None:
         """Place the token: paragraph, field, and the collapse of names and dashes in a row."""
-        if self.quote_style is not _NO_QUOTATION:
+        if self.quote_style is not None:
             self.quoted_tokens += 1
             if self.quoted_tokens > QUOTATION_LIMIT:
-                self.quote_style = _NO_QUOTATION
+                self.quote_style = None
             else:
                 token.field = Field.QUOTED
         if self.new_paragraph:
             self.paragraph += 1
             self.new_paragraph = False
-        elif token.kind is _NAME or token.text == "-":
+        elif token.kind is Kind.NAME or token.text == "-":
             last = self.tokens[-1]
             if last.text == token.text and last.field is token.field:
                 last.stop = token.stop
@@ -311,8 +295,7 @@ class _Tokenizer:
         token.paragraph = self.paragraph
         self.tokens.append(token)
 
-    # -- looking around
-    # ---------------------------------------------------------------------------------------
+    # -- looking around -------------------------------------------------------------------------------------
 
     def _next_visible(self, position: int) -> int:
         while position < len(self.text):
