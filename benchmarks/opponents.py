@@ -96,28 +96,33 @@ class Opponent:
         """Probabilities of many texts."""
         raise NotImplementedError
 
-    def given(self, path: Path) -> Any:
-        """The input in memory, in the form that `score` takes."""
+    def ready(self, path: Path) -> Any:
+        """What ``memory`` takes from the file before the clock starts."""
         return [record["text"] for record in read(path)]
 
-    def memory(self, path: Path) -> float:
-        """Seconds for all articles of the file, in memory before the clock starts."""
-        texts = self.given(path)
-        started = time.perf_counter()
+    def memory(self, texts: Any) -> None:
+        """Score what `ready` gave."""
         self.score(texts)
-        return time.perf_counter() - started
 
-    def files(self, path: Path) -> float:
-        """Seconds from JSON lines to Parquet."""
-        output = path.with_suffix(".parquet")
-        started = time.perf_counter()
+    def files(self, path: Path, output: Path) -> None:
+        """From JSON lines to Parquet."""
         writer = Parquet(output)
         for ids, texts in chunks(path):
             writer.write(ids, self.score(texts))
         writer.close()
-        seconds = time.perf_counter() - started
-        output.unlink()
-        return seconds
+
+    def measure(self, mode: str, path: Path) -> dict[str, float]:
+        """Seconds by the clock, and those that this process and its ended children computed."""
+        output = path.with_suffix(".parquet")
+        given = self.ready(path) if mode == "memory" else None
+        started, computed = time.perf_counter(), sum(os.times()[:4])
+        if mode == "memory":
+            self.memory(given)
+        else:
+            self.files(path, output)
+        seconds, cpu = time.perf_counter() - started, sum(os.times()[:4]) - computed
+        output.unlink(missing_ok=True)
+        return {"seconds": seconds, "cpu": cpu}
 
 
 class ScikitLearn(Opponent):
@@ -163,13 +168,12 @@ class ScikitLearn(Opponent):
     def score(self, texts: Any) -> Any:
         return _state(self.pipeline, texts)
 
-    def files(self, path: Path) -> float:
+    def files(self, path: Path, output: Path) -> None:
         if self.jobs == 1:
-            return super().files(path)
+            super().files(path, output)
+            return
         import joblib
 
-        output = path.with_suffix(".parquet")
-        started = time.perf_counter()
         writer = Parquet(output)
         waiting: list[list[str]] = []
 
@@ -181,9 +185,6 @@ class ScikitLearn(Opponent):
         for p_state in self.pool(work()):
             writer.write(waiting.pop(0), p_state)
         writer.close()
-        seconds = time.perf_counter() - started
-        output.unlink()
-        return seconds
 
 
 def _state(pipeline: Any, texts: list[str]) -> Any:
@@ -214,7 +215,7 @@ class FastText(Opponent):
 
         self.model = fasttext.load_model(str(folder / "fasttext.bin"))
 
-    def given(self, path: Path) -> Any:
+    def ready(self, path: Path) -> Any:
         return [prepared(record["text"]).decode() for record in read(path)]
 
     def score(self, texts: Any) -> Any:
@@ -256,26 +257,24 @@ class VowpalWabbit(Opponent):
         model = self._model(self._folder)
         self._workspace(f"-t -i {model} -d {data} -p {predictions} --quiet").finish()
 
-    def memory(self, path: Path) -> float:
+    def ready(self, path: Path) -> Any:
         source = path.with_suffix(".vw")
         if not source.exists():
             with source.open("wb") as out:
                 out.writelines(b"|t %b\n" % prepared(record["text"]) for record in read(path))
         source.read_bytes()  # into the page cache
-        predictions = path.with_suffix(".predictions")
-        started = time.perf_counter()
-        self._predict(str(source), predictions)
-        seconds = time.perf_counter() - started
-        predictions.unlink()
-        return seconds
+        return source
 
-    def files(self, path: Path) -> float:
+    def memory(self, texts: Any) -> None:
+        self._predict(str(texts), texts.with_suffix(".predictions"))
+
+    def files(self, path: Path, output: Path) -> None:
         import numpy as np
 
-        pipe, ids = path.with_suffix(".pipe"), path.with_suffix(".ids")
-        predictions, output = path.with_suffix(".predictions"), path.with_suffix(".parquet")
+        pipe, ids, predictions = (path.with_suffix(f".{name}") for name in ("pipe", "ids", "predictions"))
+        for old in (pipe, ids, predictions):
+            old.unlink(missing_ok=True)
         os.mkfifo(pipe)
-        started = time.perf_counter()
         child = os.fork()
         if child == 0:
             with pipe.open("wb", buffering=1 << 20) as out, ids.open("w") as names:
@@ -285,15 +284,11 @@ class VowpalWabbit(Opponent):
             os._exit(0)
         self._predict(str(pipe), predictions)
         _, status = os.waitpid(child, 0)
+        if status:
+            raise SystemExit("the conversion failed")
         writer = Parquet(output)
         writer.write(ids.read_text().split(), np.loadtxt(predictions, ndmin=1))
         writer.close()
-        seconds = time.perf_counter() - started
-        for file in (pipe, ids, predictions, output):
-            file.unlink()
-        if status:
-            raise SystemExit("the conversion failed")
-        return seconds
 
 
 class Spacy(Opponent):
@@ -399,7 +394,7 @@ def main() -> None:
         opponent.prepare(given.folder)
         return
     opponent.load(given.folder)
-    json.dump({"seconds": getattr(opponent, given.mode)(given.file)}, sys.stdout)
+    json.dump(opponent.measure(given.mode, given.file), sys.stdout)
 
 
 if __name__ == "__main__":

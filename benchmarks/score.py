@@ -6,9 +6,10 @@
 Ours and an opponent run in turn (A B A B ...), each in a fresh process, and a ratio is taken of each pair;
 the median is shown with the lowest and highest. The input is the same for all, invented and reproducible;
 slow opponents get its beginning. Opponents' clocks leave out imports and loading the model; that of
-``framelens score`` runs from the start of its process to its end. ``--opponents`` is a Python in which they
-are installed (pip install fasttext vowpalwabbit spacy scikit-learn joblib pyarrow orjson); what is not is
-left out and said so.
+``framelens score`` runs from the start of its process to its end. CPU ms are those computed on all cores (of
+joblib's workers none are seen); a busy machine changes them less than the clock. ``--opponents`` is a Python
+in which they are installed (pip install fasttext vowpalwabbit spacy scikit-learn joblib pyarrow orjson); what
+is not is left out and said so.
 """
 
 from __future__ import annotations
@@ -84,11 +85,13 @@ class Line:
     articles: int
     version: str = ""
     seconds: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
     peak: int = 0
 
-    def add(self, seconds: float, took: Took) -> None:
+    def add(self, seconds: float, cpu: float, took: Took) -> None:
         """Note a run."""
         self.seconds.append(seconds)
+        self.cpu.append(cpu)
         self.peak = max(self.peak, took.peak)
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,6 +104,7 @@ class Line:
             "bytes": self.bytes,
             "articles": self.articles,
             "seconds": self.seconds,
+            "cpu_ms_per_mb": 1e9 * statistics.median(self.cpu) / self.bytes,
             "mb_per_s": self.bytes / 1e6 / seconds,
             "articles_per_s": self.articles / seconds,
             "peak_bytes": self.peak,
@@ -191,9 +195,11 @@ class Bench:
         else:
             command = [sys.executable, "-m", "benchmarks.ours", mode, str(source.path)]
         took = run(command, cwd=HERE.parent)
-        seconds = took.seconds if mode == "files" else took.json["seconds"]
+        seconds, cpu = took.seconds, took.cpu
+        if mode != "files":
+            seconds, cpu = took.json["seconds"], took.json["cpu"]
         output.unlink(missing_ok=True)
-        return self._note(("ours", mode), OURS[mode], mode, source, seconds, took)
+        return self._note(("ours", mode), OURS[mode], mode, source, (seconds, cpu), took)
 
     def opponent(self, contest: Contest) -> float:
         """MB/s of one run of an opponent."""
@@ -202,16 +208,24 @@ class Bench:
         place = [str(self.inputs.folder), str(source.path)]
         took = run([self.python, program, "run", contest.name, contest.mode, *place])
         key = contest.name, contest.mode
-        rate = self._note(key, contest.title, contest.ours, source, took.json["seconds"], took)
+        rate = self._note(
+            key, contest.title, contest.ours, source, (took.json["seconds"], took.json["cpu"]), took
+        )
         self.lines[key].version = self.opponents[contest.name]["version"]
         return rate
 
     def _note(
-        self, key: tuple[str, str], title: str, group: str, source: Input, seconds: float, took: Took
+        self,
+        key: tuple[str, str],
+        title: str,
+        group: str,
+        source: Input,
+        spent: tuple[float, float],
+        took: Took,
     ) -> float:
         line = self.lines.setdefault(key, Line(title, group, source.bytes, source.articles))
-        line.add(seconds, took)
-        return source.bytes / 1e6 / seconds
+        line.add(*spent, took)
+        return source.bytes / 1e6 / spent[0]
 
     def contest(self, contest: Contest, rounds: int) -> dict[str, Any]:
         """Ours and the opponent in turn; a ratio a round."""
@@ -296,12 +310,13 @@ def sentence(ratio: dict[str, Any]) -> str:
 
 def table(result: dict[str, Any]) -> str:
     """What is printed."""
-    rows = [("", "MB/s", "articles/s", "peak memory", "runs")]
+    rows = [("", "MB/s", "articles/s", "CPU ms/MB", "peak memory", "runs")]
     for line in result["lines"]:
         mine = line["group"]
         name = line["title"] if line["title"].startswith("framelens") else f"  {line['title']} [{mine}]"
         speed, articles = f"{line['mb_per_s']:.1f}", f"{line['articles_per_s']:,.0f}"
-        rows.append((name, speed, articles, show(line["peak_bytes"]), str(len(line["seconds"]))))
+        computed = f"{line['cpu_ms_per_mb']:.1f}"
+        rows.append((name, speed, articles, computed, show(line["peak_bytes"]), str(len(line["seconds"]))))
     width = max(len(row[0]) for row in rows)
     return "\n".join(f"{name:<{width}}" + "".join(f"{cell:>13}" for cell in cells) for name, *cells in rows)
 
