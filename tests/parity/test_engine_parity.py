@@ -93,6 +93,7 @@ def test_counted_terms_are_the_ngrams_of_the_tokens(text: str) -> None:
         "Brondal Vesk-Olum “Brondal Vesk” BRONDAL brondal's",
         "a" * 5000 + " the " + "É" * 3000,
         "state-\u00adrun half\u00ad\u200bway e\u0301t\u0301e\u0301 don\u2019\u200bt \u200bA",
+        "so the minister\nso the\nminister\nso\nthe minister said so the minister",
         "- - -- the – — - x-y 3-4 -5 a- -b \u00ad-\u00ad the\u200b-\u200bend",
         "Мир the мир. The!й The!\u200bthe. the.5 the.”",
         "ll re ve s LL Re 'tis rock'n'roll o'clock we're we'RE they'd'v",
