@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Label = Literal["state", "independent", "abstain"]
 
-KERNEL_FROM = 32
+KERNEL_FROM = 256
 """From so many texts on, the compiled kernel is worth the time it takes to load."""
 
 _WORDS = MEASURES.index("words")

@@ -91,7 +91,8 @@ def kernel_terms(vocabulary: Vocabulary) -> kernel.Terms:
     words = np.array([vocabulary.index.get(word, -1) for word in common_words().terms], dtype=np.int32)
     slots = common_words().table[1]
     by_slot = np.where(slots >= 0, words[slots], np.int32(-1))
-    return kernel.Terms(keys, columns, len(keys) - 1, sieve, 8 * len(sieve) - 1, by_slot)
+    longest = max((term.count(" ") + 1 for term in vocabulary.terms), default=0)
+    return kernel.Terms(keys, columns, len(keys) - 1, sieve, 8 * len(sieve) - 1, by_slot, longest)
 
 
 @lru_cache(maxsize=4)

@@ -102,8 +102,8 @@ class Tables(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """`framelens.features.vocabulary.Vocabulary.table` and `sieve`, and one less than their sizes; and the
-    column of each common word, by its slot, or -1.
+    """`framelens.features.vocabulary.Vocabulary.table` and `sieve`, and one less than their sizes; the column
+    of each common word, by its slot, or -1; and how many tokens the longest term has.
     """
 
     keys: _U64s
@@ -112,6 +112,7 @@ class Terms(NamedTuple):
     sieve: _U8s
     sieve_mask: int
     word_columns: _I32s
+    longest: int
 
 
 class Scratch(NamedTuple):
@@ -194,6 +195,7 @@ def _point_terms(terms: Terms) -> Terms:
         address(terms.sieve),
         terms.sieve_mask,
         address(terms.word_columns),
+        terms.longest,
     )
 
 
@@ -624,9 +626,10 @@ def _count_terms(scratch: Scratch, tokens: int, terms: Terms, counts: _I64s, tou
                 column = _int64(terms.word_columns[word]) if word >= 0 else _find_column(terms, h)
                 if column >= 0:
                     n = _count_column(column, quoted, counts, touched, n)
-            triple = _combine(pair, h)
-            scratch.terms[found], scratch.spans[found] = triple, quoted
-            found += _in_sieve(triple, terms) & (reach >= 2) & (words != 0)
+            if terms.longest > 2:
+                triple = _combine(pair, h)
+                scratch.terms[found], scratch.spans[found] = triple, quoted
+                found += _in_sieve(triple, terms) & (reach >= 2) & (words != 0)
             pair = _combine(scratch.hashes[i - (i > 0)], h)
             scratch.terms[found], scratch.spans[found] = pair, quoted
             found += _in_sieve(pair, terms) & (reach >= 1) & (words & 3 != 0)

@@ -173,9 +173,10 @@ def _lead(metrics: Mapping[str, Any]) -> str:
 
 def _model(manifest: Mapping[str, Any]) -> str:
     recipe = manifest.get("recipe") or {}
+    longest = (recipe.get("features") or {}).get("ngram_max", 3)
+    ngrams = "words" if longest == 1 else f"word 1- to {longest}-grams"
     lines = [
-        "A linear classifier over TF-IDF of word 1- to 3-grams and over style measures; the reporter's "
-        "words and quoted "
+        f"A linear classifier over TF-IDF of {ngrams} and over style measures; the reporter's words and quoted "
         "words are separate features; names and numbers are masked before anything is counted.",
     ]
     if recipe:
