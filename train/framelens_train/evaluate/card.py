@@ -176,8 +176,8 @@ def _model(manifest: Mapping[str, Any]) -> str:
     longest = (recipe.get("features") or {}).get("ngram_max", 3)
     ngrams = "words" if longest == 1 else f"word 1- to {longest}-grams"
     lines = [
-        f"A linear classifier over TF-IDF of {ngrams} and over style measures; the reporter's words and quoted "
-        "words are separate features; names and numbers are masked before anything is counted.",
+        f"A linear classifier over TF-IDF of {ngrams} and over style measures; the reporter's words and "
+        "quoted words are separate features; names and numbers are masked before anything is counted.",
     ]
     if recipe:
         settings = json.dumps({"features": recipe.get("features"), "classifier": recipe.get("classifier")})
