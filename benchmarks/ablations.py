@@ -54,8 +54,11 @@ class Ablation:
     recipe: Recipe
 
 
-SHIPPED: Mapping[str, Any] = {"C": 0.5, "overlap_power": 0.75, "prior_weight": 0.5, "pooled_weight": 0.0}
+SHIPPED: Mapping[str, Any] = {"C": 0.1, "overlap_power": 0.75, "prior_weight": 0.5, "pooled_weight": 0.25}
 """The owner ensemble's settings as they are trained by default."""
+
+BASE: Mapping[str, Any] = {**SHIPPED, "C": 0.5, "pooled_weight": 0.0}
+"""The ensemble around which one setting at a time is changed: members and prior alone."""
 
 
 def ablations() -> list[Ablation]:
@@ -65,10 +68,12 @@ def ablations() -> list[Ablation]:
     light = Recipe("owner_ensemble", LIGHT[0], SHIPPED)
     reporter, everything = {"fields": "reporter"}, {"style": "all"}
     elastic = {"alpha": 3e-5, "l1_ratio": 0.15}
-    bare = {**SHIPPED, "overlap_power": 0.0, "prior_weight": 0.0}
+    bare = {**BASE, "overlap_power": 0.0, "prior_weight": 0.0}
 
-    def ensemble(**settings: Any) -> Recipe:
-        return replace(light, classifier={**SHIPPED, **settings})
+    def base(
+        features: Mapping[str, Any] = LIGHT[0], weighting: str = "owner_sqrt", **settings: Any
+    ) -> Recipe:
+        return Recipe("owner_ensemble", features, {**BASE, **settings}, weighting)
 
     def plain(**settings: Any) -> Recipe:
         return replace(light, classifier={**bare, **settings})
@@ -85,25 +90,24 @@ def ablations() -> list[Ablation]:
         ("lightly styled, logistic", "styled", replace(terms, features=LIGHT[0], classifier={"C": 0.5})),
         ("one per state owner, averaged", "lightly styled", plain()),
         ("... + overlap weights", "the row above", plain(overlap_power=0.75)),
-        ("... + prior 0.5 (shipped)", "the row above", light),
-        ("shipped, pooled 0.25", "shipped", ensemble(pooled_weight=0.25)),
-        ("shipped, pooled 0.5", "shipped", ensemble(pooled_weight=0.5)),
-        ("shipped, pooled 1.0", "shipped", ensemble(pooled_weight=1.0)),
-        ("shipped, prior 0.25", "shipped", ensemble(prior_weight=0.25)),
-        ("shipped, prior 1.0", "shipped", ensemble(prior_weight=1.0)),
-        ("shipped, no overlap weights", "shipped", ensemble(overlap_power=0.0)),
-        ("shipped, overlap power 0.5", "shipped", ensemble(overlap_power=0.5)),
-        ("shipped, overlap power 1", "shipped", ensemble(overlap_power=1.0)),
-        ("shipped, overlap power 0.5, pooled 0.5", "shipped", ensemble(overlap_power=0.5, pooled_weight=0.5)),
-        ("shipped, all style measures", "shipped", replace(light, features={**LIGHT[0], **everything})),
-        ("shipped, reporter's voice only", "shipped", replace(light, features={**LIGHT[0], **reporter})),
-        ("shipped, every article alike", "shipped", replace(light, weighting="class_balanced")),
-        ("shipped, single words", "shipped", replace(light, features={**LIGHT[0], "ngram_max": 1})),
-        ("shipped, owners' C 0.1", "shipped", ensemble(C=0.1)),
-        ("shipped, owners' C 0.25", "shipped", ensemble(C=0.25)),
-        ("shipped, owners' C 2", "shipped", ensemble(C=2.0)),
-        ("shipped, owners' C 0.1, pooled 0.5", "shipped", ensemble(C=0.1, pooled_weight=0.5)),
-        ("shipped, owners' C 0.25, pooled 0.25", "shipped", ensemble(C=0.25, pooled_weight=0.25)),
+        ("... + prior 0.5 (base)", "the row above", base()),
+        ("... + C 0.1 and pooled 0.25 (shipped)", "the row above", light),
+        ("base, pooled 0.25", "base", base(pooled_weight=0.25)),
+        ("base, pooled 0.5", "base", base(pooled_weight=0.5)),
+        ("base, pooled 1.0", "base", base(pooled_weight=1.0)),
+        ("base, prior 0.25", "base", base(prior_weight=0.25)),
+        ("base, prior 1.0", "base", base(prior_weight=1.0)),
+        ("base, no overlap weights", "base", base(overlap_power=0.0)),
+        ("base, overlap power 0.5", "base", base(overlap_power=0.5)),
+        ("base, overlap power 1", "base", base(overlap_power=1.0)),
+        ("base, owners' C 0.1", "base", base(C=0.1)),
+        ("base, owners' C 0.25", "base", base(C=0.25)),
+        ("base, owners' C 2", "base", base(C=2.0)),
+        ("base, owners' C 0.1, pooled 0.5", "base", base(C=0.1, pooled_weight=0.5)),
+        ("base, all style measures", "base", base({**LIGHT[0], **everything})),
+        ("base, reporter's voice only", "base", base({**LIGHT[0], **reporter})),
+        ("base, single words", "base", base({**LIGHT[0], "ngram_max": 1})),
+        ("base, every article alike", "base", base(weighting="class_balanced")),
         ("lexicon prior almost alone (weight 1000)", "", plain(prior_weight=1000.0)),
         ("complement naive Bayes, terms", "terms", Recipe("complement_nb", TERMS, {"alpha": 1.0})),
         ("ridge, styled", "styled", Recipe("ridge", STYLED, {"alpha": 10.0})),

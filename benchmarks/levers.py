@@ -2,7 +2,7 @@
 
     python -m benchmarks.levers [--corpus seeds] [--seed 0] [--only NAME ...] [--raw articles.jsonl.zst]
 
-A lever takes the place of the shipped recipe, or of a part of it, and is measured as
+A lever takes the place of the ablations' base recipe, or of a part of it, and is measured as
 `benchmarks.ablations` measures recipes: the same owner-disjoint folds, the same figures, probabilities and
 the decision threshold from the other folds' scores. None of them ships, so each is as short as it can be;
 what a lever finds in training rows is all that it uses. ``--raw`` names the corpus's raw articles, which only
@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from benchmarks.ablations import SHIPPED, markdown, measure
+from benchmarks.ablations import BASE, markdown, measure
 from benchmarks.trial import Floats, M, Trial
 from framelens.features.reference import PUNCTUATION_MEASURES
 from framelens_train.candidates import LIGHT
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 EXPERIMENT = "levers"
 
 
-def shipped(trial: Trial) -> Floats:
-    """The shipped recipe by this module's code: what the others are compared with."""
+def base(trial: Trial) -> Floats:
+    """The base recipe by this module's code: what the others are compared with."""
     return trial.ensemble(trial.own_members)
 
 
@@ -110,7 +110,7 @@ def agreeing(trial: Trial) -> Floats:
     for owner in trial.state_owners:
         kept = ~state | (trial.owners == owner)
         even = classes_even(trial.balanced[kept], trial.y[kept])
-        own = solve_logistic(trial.X[trial.rows[kept]], trial.y[kept], even, SHIPPED["C"])
+        own = solve_logistic(trial.X[trial.rows[kept]], trial.y[kept], even, BASE["C"])
         directions.append(own / (np.std(trial.X[trial.rows] @ own) or 1.0))
     signs = np.abs(np.sign(directions).sum(axis=0))
     kept_columns = signs >= len(directions) - 2
@@ -146,7 +146,7 @@ def group_dro(trial: Trial) -> Floats:
         for owner, part in share.items():
             mine = state & (trial.owners == owner)
             weights[mine] *= total * part / weights[mine].sum()
-        coefficients = solve_logistic(X, trial.y, weights, SHIPPED["C"])
+        coefficients = solve_logistic(X, trial.y, weights, BASE["C"])
         scores = X @ coefficients
         scores -= np.average(scores, weights=weights)
         loss = {o: _loss(scores[state & (trial.owners == o)]) for o in share}
@@ -240,7 +240,7 @@ def has_mark(term: str) -> bool:
 
 
 LEVERS: tuple[Lever, ...] = (
-    Lever("shipped", shipped),
+    Lever("base", base),
     Lever("a member for each state outlet", per_outlet),
     Lever("median of the members", median_member),
     Lever("members weighted by transfer", transferable),
@@ -255,13 +255,13 @@ LEVERS: tuple[Lever, ...] = (
     Lever("hard independents heavier", hard_negatives),
     Lever("pooled member where it is sure", gated),
     Lever("country mentions alone", countries),
-    Lever("terms without punctuation", shipped, vetoed=has_mark),
-    Lever("neither terms nor measures of punctuation", shipped, vetoed=has_mark, muted=MARK_MEASURES),
-    Lever("terms without names and numbers", shipped, vetoed=lambda term: "<" in term),
-    Lever("style weight 0.6", shipped, {**LIGHT[0], "style_weight": 0.6}),
-    Lever("min_df 0.01", shipped, {**LIGHT[0], "min_df": 0.01}),
-    Lever("min_df 0.001", shipped, {**LIGHT[0], "min_df": 0.001}),
-    Lever("1-3-grams", shipped, {**LIGHT[0], "ngram_max": 3}),
+    Lever("terms without punctuation", base, vetoed=has_mark),
+    Lever("neither terms nor measures of punctuation", base, vetoed=has_mark, muted=MARK_MEASURES),
+    Lever("terms without names and numbers", base, vetoed=lambda term: "<" in term),
+    Lever("style weight 0.6", base, {**LIGHT[0], "style_weight": 0.6}),
+    Lever("min_df 0.01", base, {**LIGHT[0], "min_df": 0.01}),
+    Lever("min_df 0.001", base, {**LIGHT[0], "min_df": 0.001}),
+    Lever("1-3-grams", base, {**LIGHT[0], "ngram_max": 3}),
 )
 """In the table's order."""
 
@@ -289,7 +289,7 @@ def run_levers(
                 figures = measure(corpus, split, parts[lever.name])
                 with run.child(lever.name) as child:
                     child.tags({"mlflow.source.name": "python -m benchmarks.levers"})
-                    child.params({"title": lever.name, "function": lever.score.__name__, **SHIPPED})
+                    child.params({"title": lever.name, "function": lever.score.__name__, **BASE})
                     child.params({f"features.{key}": value for key, value in lever.features.items()})
                     child.metrics({f"{split.name}/{key}": value for key, value in figures.items()})
                 table.append(

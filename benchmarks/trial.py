@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from benchmarks.ablations import SHIPPED
+from benchmarks.ablations import BASE
 from framelens.features.reference import MEASURES
 from framelens_train.owner_ensemble import (
     INDEPENDENT_MEAN,
@@ -77,12 +77,12 @@ class Trial:
     def balanced(self) -> Floats:
         """Weights of the training rows with the overlap weights of the topic."""
         return self.weights * OwnerEnsemble(
-            overlap_power=SHIPPED["overlap_power"], random_state=0
+            overlap_power=BASE["overlap_power"], random_state=0
         ).overlap_weights(self.X[self.rows], self.y, self.weights)
 
     @cached_property
     def own_members(self) -> list[Floats]:
-        """One for each state owner, on all features: the shipped recipe's."""
+        """One for each state owner, on all features: the base recipe's."""
         return self.members(self.X)
 
     @property
@@ -95,7 +95,7 @@ class Trial:
         kept = (self.y == 0) | mine
         balanced = self.balanced if weights is None else weights
         even = classes_even(balanced[kept], self.y[kept])
-        return self.spread(X @ solve_logistic(X[self.rows[kept]], self.y[kept], even, SHIPPED["C"]))
+        return self.spread(X @ solve_logistic(X[self.rows[kept]], self.y[kept], even, BASE["C"]))
 
     def members(self, X: Any, groups: Any = None, weights: Floats | None = None) -> list[Floats]:
         """One `member` for each state owner, or for each group of state rows."""
@@ -112,12 +112,12 @@ class Trial:
         return np.asarray((values - mean) / (deviation or 1.0))
 
     def ensemble(self, members: Sequence[Floats], combine: Callable[..., Any] = np.mean) -> Floats:
-        """As the shipped recipe: members combined, the prior added, independents anchored."""
+        """As the base recipe: members combined, the prior added, independents anchored."""
         prior = self.spread(self.X @ prior_direction(self.X.shape[1]))
-        return self.anchored(self.spread(combine(members, axis=0)) + SHIPPED["prior_weight"] * prior)
+        return self.anchored(self.spread(combine(members, axis=0)) + BASE["prior_weight"] * prior)
 
     def anchored(self, scores: Floats) -> Floats:
-        """The independents' mean where the shipped recipe puts it."""
+        """The independents' mean where the owner ensemble puts it."""
         independent = self.y == 0
         mean = np.average(scores[self.rows][independent], weights=self.weights[independent])
         return np.asarray(scores - mean + INDEPENDENT_MEAN)

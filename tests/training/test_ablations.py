@@ -52,7 +52,7 @@ def test_a_perfect_score_is_perfect_and_thresholds_come_from_other_folds(ablatio
 def test_rows_are_runs_below_one_parent(ablations, corpus, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    rows = [row for row in ablations.ablations() if row.name.startswith(("terms, single", "... + prior"))]
+    rows = [row for row in ablations.ablations() if row.name.startswith(("terms, single", "... + C 0.1"))]
     parent, table = ablations.run_ablations(corpus, rows, jobs=1, quick=True)
     with track.open_store() as client:
         experiment = client.get_experiment_by_name("ablations")

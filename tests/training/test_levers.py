@@ -1,4 +1,4 @@
-"""Levers start from what ships, look at training rows alone, and calibration is compared as described."""
+"""Levers start from the base recipe and look at training rows alone; calibration is compared as described."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def mentions(corpus) -> sp.csr_matrix:
     return sp.csr_matrix(np.random.default_rng(0).integers(0, 2, (len(corpus), 4)).astype(np.float32))
 
 
-def test_the_first_lever_is_the_shipped_recipe(levers, corpus) -> None:
-    from benchmarks.ablations import SHIPPED
+def test_the_first_lever_is_the_base_recipe(levers, corpus) -> None:
+    from benchmarks.ablations import BASE
 
     rows = owner_disjoint(corpus.articles).folds[0].train
-    scores = levers.shipped(levers.Trial(corpus, rows, LIGHT[0]))
-    fitted = fit_recipe(Recipe("owner_ensemble", LIGHT[0], SHIPPED), corpus, rows)
+    scores = levers.base(levers.Trial(corpus, rows, LIGHT[0]))
+    fitted = fit_recipe(Recipe("owner_ensemble", LIGHT[0], BASE), corpus, rows)
     np.testing.assert_allclose(scores, decision_scores(fitted, corpus.X), atol=1e-4)
 
 
@@ -73,7 +73,7 @@ def test_countries_are_found_by_name_and_nationality(levers, corpus, tmp_path) -
 def test_levers_are_runs_below_one_parent(levers, corpus, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    chosen = [lever for lever in levers.LEVERS if lever.name in ("shipped", "median of the members")]
+    chosen = [lever for lever in levers.LEVERS if lever.name in ("base", "median of the members")]
     parent, table = levers.run_levers(corpus, chosen)
     assert [row["recipe"] for row in table] == [lever.name for lever in chosen]
     with track.open_store() as client:

@@ -235,7 +235,7 @@ CANDIDATES: dict[str, Candidate] = {
             "owner_ensemble",
             "owner ensemble with prior",
             _owner_ensemble,
-            {"overlap_power": (0.75,), "prior_weight": (0.5,)},
+            {"prior_weight": (0.5,), "pooled_weight": (0.25,)},
             LIGHT,
         ),
         Candidate("majority", "always the majority", _dummy, _MAJORITY, DUMMY_FEATURES, dummy=True),

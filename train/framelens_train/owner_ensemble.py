@@ -11,9 +11,9 @@ has keeps a small weight, what all have in common keeps its own. Added to that a
 * **A prior**, a direction that no owner has taught: the lexicon's categories, each with the sign that was
   written down before fitting (`framelens.features.lexicon.leanings`), in equal parts, quoted speech at
   half.
-* On request **a pooled member** over all owners at once, less strongly regularised: what is known of the
-  owners in the corpus is used where their other outlets are scored. It ships with weight 0, because it
-  costs what it brings on owners never seen.
+* **A pooled member** over all owners at once, less strongly regularised: what is known of the owners in the
+  corpus is used where their other outlets are scored. The more weight it has, the less is left for owners
+  never seen.
 
 All are linear in the same features, and so is their sum. docs/experiments.md says what each of them brings.
 """
@@ -83,9 +83,9 @@ class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        C: float = 0.5,
+        C: float = 0.1,
         prior_weight: float = 0.5,
-        pooled_weight: float = 0.0,
+        pooled_weight: float = 0.25,
         pooled_C: float = 10.0,
         overlap_power: float = 0.75,
         random_state: int | None = None,
