@@ -82,14 +82,14 @@ def _tables() -> _Tables:
     names = sorted(rules.triggers, key=str.encode)
     head, tail = (
         _literals(
-            (text, gate.within, mask) for gate in rules.gates[place] for text, mask in gate.rules.items()
+            [(text, gate.within, bits) for gate in gates for text, bits in gate.rules.items()], anchored=True
         )
-        for place in ANCHORED
+        for gates in map(rules.gates.__getitem__, ANCHORED)
     )
-    return _Tables(_literals((name, 0, 0) for name in names), head, tail, tuple(names))
+    return _Tables(_literals(((name, 0, 0) for name in names), anchored=False), head, tail, tuple(names))
 
 
-def _literals(literals: Iterable[tuple[str, int, int]]) -> kernel.Literals:
+def _literals(literals: Iterable[tuple[str, int, int]], *, anchored: bool) -> kernel.Literals:
     items = sorted((text.encode(), within, rules) for text, within, rules in literals)
     pairs: dict[int, list[int]] = {}
     for i, (text, _, _) in enumerate(items):
@@ -100,15 +100,20 @@ def _literals(literals: Iterable[tuple[str, int, int]]) -> kernel.Literals:
     buckets = np.zeros(1 << 16, dtype=np.uint16)
     for pair, bucket in pairs.items():
         buckets[pair] = number[tuple(bucket)]
-    thirds = np.zeros((len(contents), 256), dtype=np.uint8)
-    for row, content in enumerate(contents):
-        for text, _, _ in (items[i] for i in content):
-            thirds[row, text[2] if len(text) > 2 else slice(None)] = 1
+    marks = np.zeros(1 << 16, dtype=np.uint8)
+    for text, within, _ in items:
+        if anchored and within <= 1:
+            continue
+        if len(text) > 2:
+            marks[text[0] << 8 | text[1]] |= 1
+            marks[text[1] << 8 | text[2]] |= 2
+        else:
+            marks[text[0] << 8 | text[1] if len(text) > 1 else slice(text[0] << 8, text[0] + 1 << 8)] |= 4
     return kernel.Literals(
+        marks,
         buckets,
         np.cumsum([0, *map(len, contents)]).astype(np.int32),
         np.array([i for content in contents for i in content], dtype=np.int32),
-        thirds.ravel(),
         np.cumsum([0, *(len(text) for text, _, _ in items)]).astype(np.int32),
         np.frombuffer(b"".join(text for text, _, _ in items), dtype=np.uint8),
         np.array([within for _, within, _ in items], dtype=np.int32),

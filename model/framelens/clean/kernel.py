@@ -30,14 +30,15 @@ class Literals(NamedTuple):
 
     Attributes
     ----------
+    marks
+        uint8, shape (65536,), for the first byte of a pair times 256 plus the second (0 behind the end of the
+        text): whether a literal of three bytes or more begins with the pair (bit 0) or has it behind its
+        first byte (bit 1), and whether one of two bytes or less begins with it (bit 2). Literals of which
+        `within` is 0 or 1 leave no mark, unless literals are found anywhere.
     buckets
-        uint16, shape (65536,): for the first byte times 256 plus the second (0 behind the end of the text)
-        the bucket of literals that may begin so; 0 for none.
+        uint16, shape (65536,): the bucket of literals that may begin with the pair; 0 for none.
     bucket_starts, bucket_items
         int32: bucket b holds the literals ``bucket_items[bucket_starts[b]:bucket_starts[b + 1]]``.
-    thirds
-        uint8, shape (buckets, 256), flat: whether a literal of the bucket may go on with that third byte (0
-        behind the end).
     starts, text
         int32, shape (n + 1,), and uint8: literal i is ``text[starts[i]:starts[i + 1]]``.
     within, rules
@@ -46,10 +47,10 @@ class Literals(NamedTuple):
         looked at where literals are found anywhere.
     """
 
+    marks: _U8s
     buckets: _U16s
     bucket_starts: _I32s
     bucket_items: _I32s
-    thirds: _U8s
     starts: _I32s
     text: _U8s
     within: _I32s
@@ -60,10 +61,10 @@ class Literals(NamedTuple):
 def _point(literals: Literals) -> Literals:
     """The same with pointers for arrays."""
     return Literals(
+        address(literals.marks),
         address(literals.buckets),
         address(literals.bucket_starts),
         address(literals.bucket_items),
-        address(literals.thirds),
         address(literals.starts),
         address(literals.text),
         address(literals.within),
@@ -72,13 +73,33 @@ def _point(literals: Literals) -> Literals:
 
 
 @jit
-def _bucket_at(data: _U8s, at: int, stop: int, pair: int, literals: Literals) -> int:
-    """The bucket of literals that may stand here, by three bytes; 0 for none."""
+def _candidates(data: _U8s, start: int, stop: int, literals: Literals, room: _I64s) -> int:
+    """Write to the room where three bytes look like a literal's, of ``data[start:stop]``; how many places.
+
+    Without a branch: at most places there is none, but where there is one cannot be foretold.
+    """
+    if start >= stop:
+        return 0
+    places = address(room)
+    n, before, pair = 0, 0, _int64(data[start])
+    for at in range(start + 1, stop):
+        pair = (pair << 8 | _int64(data[at])) & 0xFFFF
+        marks = _int64(literals.marks[pair])
+        places[n] = at - 2
+        n += ((before & (marks >> 1)) | (before >> 2)) & 1
+        before = marks
+    places[n] = stop - 2
+    n += before >> 2 & 1
+    places[n] = stop - 1
+    n += _int64(literals.marks[pair << 8 & 0xFFFF]) >> 2 & 1
+    return int(n)
+
+
+@jit
+def _bucket_at(data: _U8s, at: int, stop: int, literals: Literals) -> int:
+    """The bucket of literals that may stand here, by two bytes; 0 for none."""
+    pair = _int64(data[at]) << 8 | (_int64(data[at + 1]) if at + 1 < stop else 0)
     bucket: int = _int64(literals.buckets[pair])
-    if bucket:
-        third = _int64(data[at + 2]) if at + 2 < stop else 0
-        if literals.thirds[bucket << 8 | third] == 0:
-            return 0
     return bucket
 
 
@@ -97,15 +118,21 @@ def _is_at(data: _U8s, at: int, stop: int, literals: Literals, i: int) -> bool:
 @jit
 def _open_at(data: _U8s, at: int, stop: int, literals: Literals, distance: int) -> int:
     """Bits of the rules with a literal that begins here and may be so many characters away."""
-    pair = _int64(data[at]) << 8 | (_int64(data[at + 1]) if at + 1 < stop else 0)
-    bucket = _bucket_at(data, at, stop, pair, literals)
+    bucket = _bucket_at(data, at, stop, literals)
     rules: int = _int64(0)
-    if bucket:
-        for item in range(literals.bucket_starts[bucket], literals.bucket_starts[bucket + 1]):
-            i = literals.bucket_items[item]
-            if literals.within[i] >= distance and _is_at(data, at, stop, literals, i):
-                rules |= literals.rules[i]
+    for item in range(literals.bucket_starts[bucket], literals.bucket_starts[bucket + 1]):
+        i = literals.bucket_items[item]
+        if literals.within[i] >= distance and _is_at(data, at, stop, literals, i):
+            rules |= literals.rules[i]
     return rules
+
+
+@jit
+def _characters(data: _U8s, start: int, stop: int) -> int:
+    n = 0
+    for at in range(start, stop):
+        n += data[at] & 0xC0 != 0x80
+    return n
 
 
 @jit
@@ -155,17 +182,23 @@ def _before(data: _U8s, start: int, at: int) -> int:
 
 
 @jit
-def _open_heads(data: _U8s, start: int, stop: int, literals: Literals, widest: int, rules: _I64s) -> None:
+def _open_heads(
+    data: _U8s, start: int, stop: int, literals: Literals, widest: int, places: _I64s, rules: _I64s
+) -> None:
     """Write the open rules of each of the first paragraphs."""
     at = start
     for paragraph in range(len(rules)):
         at = _skip_space(data, at, stop)
-        place, distance = at, 0
-        while place < stop and distance <= widest:
-            if data[place] & 0xC0 != 0x80:
-                rules[paragraph] |= _open_at(data, place, stop, literals, distance)
-                distance += 1
-            place += 1
+        if at < stop:
+            rules[paragraph] |= _open_at(data, at, stop, literals, 0)
+        # of as many bytes as the window may have, and those of a literal at its end
+        seen, distance = at, 0
+        for i in range(_candidates(data, at, min(stop, at + 4 * widest + 64), literals, places)):
+            distance += _characters(data, seen, places[i])
+            seen = places[i]
+            if distance > widest:
+                break
+            rules[paragraph] |= _open_at(data, seen, stop, literals, distance)
         while at < stop and data[at] != NEWLINE:
             at += 1
         at += 1
@@ -174,36 +207,37 @@ def _open_heads(data: _U8s, start: int, stop: int, literals: Literals, widest: i
 
 
 @jit
-def _open_tails(data: _U8s, start: int, stop: int, literals: Literals, widest: int) -> int:
+def _open_tails(data: _U8s, start: int, stop: int, literals: Literals, widest: int, places: _I64s) -> int:
     """The open rules of the end."""
-    at = stop
-    rules: int = _int64(0)
-    for distance in range(1, widest + 1):
-        if at <= start:
+    if stop <= start:
+        return 0
+    rules = _open_at(data, _before(data, start, stop), stop, literals, 1)
+    seen, distance = stop, 0
+    n = _candidates(data, max(start, stop - 4 * widest), stop, literals, places)
+    for i in range(n - 1, -1, -1):
+        distance += _characters(data, places[i], seen)
+        seen = places[i]
+        if distance > widest:
             break
-        at = _before(data, start, at)
-        rules |= _open_at(data, at, stop, literals, distance)
-    return rules
+        rules |= _open_at(data, seen, stop, literals, distance)
+    return int(rules)
 
 
 @jit
 def _find(
-    data: _U8s, start: int, stop: int, literals: Literals, found: _I64s, used: int
+    data: _U8s, start: int, stop: int, literals: Literals, places: _I64s, found: _I64s, used: int
 ) -> tuple[_I64s, int]:
     """Append literal and place, in characters, of each that occurs."""
-    seen, characters, pair = start, 0, 0
-    for at in range(start - 1, stop):
-        pair = (pair << 8 | (_int64(data[at + 1]) if at + 1 < stop else 0)) & 0xFFFF
-        bucket = _bucket_at(data, at, stop, pair, literals)
-        if bucket == 0 or at < start:
-            continue
+    seen, characters = start, 0
+    for candidate in range(_candidates(data, start, stop, literals, places)):
+        at = places[candidate]
+        bucket = _bucket_at(data, at, stop, literals)
         for item in range(literals.bucket_starts[bucket], literals.bucket_starts[bucket + 1]):
             i = literals.bucket_items[item]
             if not _is_at(data, at, stop, literals, i):
                 continue
-            while seen < at:
-                characters += data[seen] & 0xC0 != 0x80
-                seen += 1
+            characters += _characters(data, seen, at)
+            seen = at
             if used == len(found):
                 larger = np.empty((2 * len(found), 2), dtype=np.int64)
                 larger[:used] = found
@@ -241,11 +275,15 @@ def find_literals(
     used = 0
     text, others, heads, tails = address(data), _point(anywhere), _point(head), _point(tail)
     head_within, tail_within = head.within.max(), tail.within.max()
+    longest = 0
+    for row in range(len(starts)):
+        longest = max(longest, stops[row] - starts[row])
+    places = np.empty(longest + 2, dtype=np.int64)
     for row in range(len(starts)):
         start, stop = starts[row], stops[row]
-        found, used = _find(text, start, stop, others, found, used)
+        found, used = _find(text, start, stop, others, places, found, used)
         ends[row + 1] = used
-        _open_heads(text, start, stop, heads, head_within, open_rules[row, :paragraphs])
+        _open_heads(text, start, stop, heads, head_within, places, open_rules[row, :paragraphs])
         end = _skip_space_back(text, start, stop)
-        open_rules[row, paragraphs] = _open_tails(text, start, end, tails, tail_within)
+        open_rules[row, paragraphs] = _open_tails(text, start, end, tails, tail_within, places)
     return open_rules, ends, found[:used]
