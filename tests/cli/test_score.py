@@ -292,7 +292,11 @@ def test_standard_input_is_json_lines(score: Score) -> None:
 
 
 def test_ctrl_c_leaves_nothing_half_written(score: Score) -> None:
-    code = "import sys; from framelens.cli import main; sys.exit(main())"
+    code = (
+        # a test that runs in the background of a shell inherits that interrupts are ignored
+        "import signal, sys; from framelens.cli import main; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(main())"
+    )
     target = ["score", "-", "-o", str(score.folder / "out.jsonl"), "--model", str(score.model_path)]
     process = subprocess.Popen(
         [sys.executable, "-c", code, *target], stdin=subprocess.PIPE, stderr=subprocess.PIPE

@@ -151,7 +151,12 @@ def test_ones_own_corpus_trains_end_to_end(tmp_path: Path, capsys) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT to a process group there")
 def test_ctrl_c_stops_at_once_and_the_same_command_goes_on(tmp_path: Path) -> None:
     path = mine(tmp_path / "mine.jsonl", states=3, papers=6, each=25)
-    command = [sys.executable, "-c", "import sys; from framelens.cli import main; sys.exit(main())"]
+    code = (
+        # a test that runs in the background of a shell inherits that interrupts are ignored
+        "import signal, sys; from framelens.cli import main; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); sys.exit(main())"
+    )
+    command = [sys.executable, "-c", code]
     command += ["train", "--corpus", str(path), "--candidates", "sgd_log,ridge"]
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
