@@ -7,22 +7,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import click
 import pytest
 
 from framelens import __version__
 from framelens.cli import COMMANDS, main
-
-_spec = importlib.util.spec_from_file_location(
-    "runtime_conftest", Path(__file__).parents[1] / "runtime" / "conftest.py"
-)
-assert _spec is not None
-assert _spec.loader is not None
-runtime_conftest: ModuleType = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(runtime_conftest)
-model_folder = runtime_conftest.model_folder
 
 # Invented.
 STATE = (

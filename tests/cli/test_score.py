@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import importlib.util
 import io
 import json
 import signal
@@ -13,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
@@ -26,15 +24,6 @@ from framelens.predictor import Model, load
 from framelens.scoring import rows as limits
 from framelens.scoring import run
 from framelens.scoring.checkpoint import Checkpoint, locked
-
-_spec = importlib.util.spec_from_file_location(
-    "runtime_conftest", Path(__file__).parents[1] / "runtime" / "conftest.py"
-)
-assert _spec is not None
-assert _spec.loader is not None
-runtime_conftest: ModuleType = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(runtime_conftest)
-model_folder = runtime_conftest.model_folder
 
 # Invented.
 STATE = (

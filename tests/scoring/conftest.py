@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from framelens.cli import main
-
-_spec = importlib.util.spec_from_file_location(
-    "runtime_conftest", Path(__file__).parents[1] / "runtime" / "conftest.py"
-)
-assert _spec is not None
-assert _spec.loader is not None
-_runtime: ModuleType = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_runtime)
-model_folder = _runtime.model_folder
-model = _runtime.model
 
 # Invented.
 STATE = (

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import importlib.util
 from collections.abc import Callable
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import httpx
@@ -17,16 +14,6 @@ from fastapi import FastAPI
 from framelens.predictor import Model
 from framelens.serve.app import create_app
 from framelens.serve.settings import Settings
-
-_spec = importlib.util.spec_from_file_location(
-    "serve_runtime_conftest", Path(__file__).parents[1] / "runtime" / "conftest.py"
-)
-assert _spec is not None
-assert _spec.loader is not None
-runtime_conftest: ModuleType = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(runtime_conftest)
-model_folder = runtime_conftest.model_folder
-model = runtime_conftest.model
 
 # Invented.
 ARTICLE = (

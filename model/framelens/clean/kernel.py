@@ -1,8 +1,8 @@
 """Where the literals of the cleaning rules stand, compiled: over UTF-8 bytes, without a Python object an
 article.
 
-Says of each article which literals occur where, and whether a ``head`` or a ``tail`` could be tried; for
-most articles that is nothing, and they are left as they are. What a rule then takes out is decided by
+Says of each article which literals occur where, and which rules for ``head`` and ``tail`` could be tried;
+where there is nothing of the kind, the article is left as it is. What a rule takes out is decided by
 `framelens.clean.engine` alone. Everything compiled stands in this one file, because numba's cache notices a
 change of this file only.
 """
@@ -191,9 +191,9 @@ def _open_heads(
         at = _skip_space(data, at, stop)
         if at < stop:
             rules[paragraph] |= _open_at(data, at, stop, literals, 0)
-        # of as many bytes as the window may have, and those of a literal at its end
+        # a character has up to four bytes, and three tell whether a literal could stand at the last one
         seen, distance = at, 0
-        for i in range(_candidates(data, at, min(stop, at + 4 * widest + 64), literals, places)):
+        for i in range(_candidates(data, at, min(stop, at + 4 * widest + 3), literals, places)):
             distance += _characters(data, seen, places[i])
             seen = places[i]
             if distance > widest:

@@ -53,10 +53,11 @@ def to_json(value: Any) -> str:
     """A value of Python as JSON; bytes as hexadecimal digits."""
     import orjson
 
-    return value if isinstance(value, str) else orjson.dumps(value, default=_plain).decode()
+    return value if isinstance(value, str) else orjson.dumps(value, default=plain).decode()
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """What JSON has no type for as a string; bytes as hexadecimal digits."""
     return value.hex() if isinstance(value, bytes) else str(value)
 
 

@@ -7,10 +7,10 @@ import io
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from framelens.errors import UserError
-from framelens.scoring.columns import to_json
+from framelens.scoring.columns import plain, to_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,11 +64,7 @@ def write_json_lines(table: pa.Table, file: BinaryIO) -> None:
     names = table.column_names
     for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
         values = dict(zip(names, row, strict=True))
-        file.write(orjson.dumps(values, default=_plain, option=orjson.OPT_APPEND_NEWLINE))
-
-
-def _plain(value: Any) -> str:
-    return value.hex() if isinstance(value, bytes) else str(value)
+        file.write(orjson.dumps(values, default=plain, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def join_json_lines(parts: list[Path], file: BinaryIO, schema: pa.Schema) -> None:
