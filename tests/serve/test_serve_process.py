@@ -23,6 +23,7 @@ import pytest
 
 from framelens.cli import main
 from framelens.predictor import Model
+from framelens.serve import server
 
 # No name is looked up and no connection made, from the first line on; listening on loopback is not asked for.
 PROGRAM = """
@@ -206,8 +207,27 @@ def test_what_the_readme_shows_works(serve: Callable[..., Running], tmp_path: Pa
     assert "abstain" in run.stdout
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_it_from_its_first_line_on(
+    model_folder: Path, monkeypatch: pytest.MonkeyPatch, how: signal.Signals
+) -> None:
+    ready = []
+
+    def announced(*_: object) -> None:
+        os.kill(os.getpid(), how)
+        ready.append(how)
+
+    monkeypatch.setattr(server, "_announce", announced)
+    before = signal.getsignal(how)
+    assert main(["serve", "--port", "0", "--model", str(model_folder)]) == 0
+    assert ready == [how]
+    assert signal.getsignal(how) is before
+
+
 def test_ctrl_c_stops_it_too(serve: Callable[..., Running]) -> None:
-    assert serve().stop(signal.SIGINT) == 0
+    running = serve()
+    running.wait_until_ready()
+    assert running.stop(signal.SIGINT) == 0
 
 
 def test_what_the_user_can_mend_is_one_line(

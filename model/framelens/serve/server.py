@@ -52,13 +52,15 @@ def run(settings: Settings, *, log_level: str = "INFO") -> None:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_worker_healthcheck=30,  # a worker may be compiling the kernel
         )
-        _announce(settings, listener, model)
         if settings.workers > 1:
             with _shared_metrics():
+                _announce(settings, listener, model)
                 Multiprocess(config, sockets=[listener]).run()
         else:
-            with _quiet_stop():
-                uvicorn.Server(config).run(sockets=[listener])
+            server = uvicorn.Server(config)
+            with _stopped_by_signals(server):
+                _announce(settings, listener, model)
+                server.run(sockets=[listener])
 
 
 def _worker(settings: Settings) -> FastAPI:
@@ -116,9 +118,13 @@ def _announce(settings: Settings, listener: socket.socket, model: Model) -> None
 
 
 @contextlib.contextmanager
-def _quiet_stop() -> Iterator[None]:
-    """For uvicorn sends itself the signal again when all is done; by then it has been obeyed."""
-    before = {name: signal.signal(name, lambda *_: None) for name in (signal.SIGTERM, signal.SIGINT)}
+def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
+    """Obey also signals from before uvicorn listens to them; it sends the others again when all is done."""
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    before = {name: signal.signal(name, stop) for name in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
