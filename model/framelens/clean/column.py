@@ -1,95 +1,113 @@
-"""Cleaning of a whole Arrow column: a compiled pass finds literals; rules are tried where there are any."""
+"""Cleaning of a whole Arrow column by the compiled kernel."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from framelens.clean import kernel
-from framelens.clean.engine import HEAD_PARAGRAPHS, OpenRules, clean, removals, without
-from framelens.clean.rules import ANCHORED, load_rules
+from framelens.clean.engine import SENTENCE_END, TAIL_START
+from framelens.clean.program import Assembler
+from framelens.clean.rules import ANCHORED, Rules, load_rules
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_WHERE = {
+    "anywhere": kernel.ANYWHERE,
+    "sentence": kernel.SENTENCE,
+    "line": kernel.LINE,
+    "mask": kernel.MASK,
+    **dict.fromkeys(ANCHORED, -1),
+}
 
-class _Tables(NamedTuple):
-    """The rules' literals as the kernel takes them, and the names of those found anywhere."""
 
-    anywhere: kernel.Literals
-    head: kernel.Literals
-    tail: kernel.Literals
-    names: tuple[str, ...]
-
-
-def clean_column(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
+def clean_column(texts: pa.Array | pa.ChunkedArray, rules: kernel.Rules | None = None) -> pa.Array:
     """`clean` of each text, but for white space at its ends.
 
     Parameters
     ----------
     texts
         An Arrow array of type string or large_string, or a chunked one of them.
+    rules
+        Those of `compile_rules`; None for the shipped ones.
 
     Returns
     -------
     pa.LargeStringArray
-        As long as `texts`; a null becomes an empty text.
+        As long as `texts`; a null becomes an empty text, and bytes that are not UTF-8 U+FFFD.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     from framelens.features.arrow import rows_of
 
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks() if texts.num_chunks != 1 else texts.chunk(0)
-    rows, tables, rules = rows_of(texts), _tables(), load_rules()
-    open_rules, ends, found = kernel.find_literals(
-        *rows, tables.anywhere, tables.head, tables.tail, HEAD_PARAGRAPHS
-    )
-    touched = open_rules.any(axis=1) | (np.diff(ends) > 0)
-    data, starts, stops = memoryview(rows.data), rows.starts.tolist(), rows.stops.tolist()  # type: ignore[arg-type]
-    masks, last, occurrences = open_rules.tolist(), ends.tolist(), found.tolist()
-    cleaned = []
-    for row in np.flatnonzero(touched).tolist():
-        raw = data[starts[row] : stops[row]]
-        try:
-            text = str(raw, "utf-8")
-        except UnicodeDecodeError:  # places in characters mean nothing here
-            cleaned.append(clean(str(raw, "utf-8", "replace")))
-            continue
-        *head, tail = masks[row]
-        by_literal = _by_literal(occurrences[last[row] : last[row + 1]], tables.names)
-        cleaned.append(without(text, removals(text, rules, by_literal, OpenRules(tuple(head), tail))))
-    whole = texts.cast(pa.large_string())
-    if whole.null_count:
-        whole = pc.fill_null(whole, "")
-    return pc.replace_with_mask(whole, pa.array(touched), pa.array(cleaned, type=pa.large_string()))
-
-
-def _by_literal(occurrences: list[list[int]], names: tuple[str, ...]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
-    for literal, place in occurrences:
-        found.setdefault(names[literal], []).append(place)
-    return found
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid:
+        binary = texts.cast(pa.large_binary()).to_pylist()
+        whole = [None if text is None else text.decode("utf-8", "replace") for text in binary]
+        texts = pa.array(whole, type=pa.large_string())
+    cleaned, ends = kernel.clean_rows(*rows_of(texts), rules or _tables())
+    return pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(cleaned))
 
 
 @cache
-def _tables() -> _Tables:
-    rules = load_rules()
+def _tables() -> kernel.Rules:
+    return compile_rules(load_rules())
+
+
+def compile_rules(rules: Rules) -> kernel.Rules:
+    """The rules as the kernel takes them.
+
+    Raises
+    ------
+    ValueError
+        When a pattern has what the machine does not know.
+    """
+    assembler = Assembler()
+    numbers = {rule.name: assembler.add(rule.source) for rule in rules.all}
+    sentence_end, tail_start = assembler.add(SENTENCE_END.pattern), assembler.add(TAIL_START.pattern)
+    alphanumeric = assembler.add_set(r"[^\W_]")
     names = sorted(rules.triggers, key=str.encode)
+    triggers = [[numbers[rule.name] for rule in rules.triggers[name]] for name in names]
     head, tail = (
         _literals(
-            [(text, gate.within, bits) for gate in gates for text, bits in gate.rules.items()], anchored=True
+            [(text, gate.within, bits) for gate in rules.gates[place] for text, bits in gate.rules.items()],
+            looked_at=looked_at,
         )
-        for gates in map(rules.gates.__getitem__, ANCHORED)
+        for place, looked_at in (("head", 0), ("tail", 1))
     )
-    return _Tables(_literals(((name, 0, 0) for name in names), anchored=False), head, tail, tuple(names))
+    return kernel.Rules(
+        assembler.assemble(),
+        _int32s(_WHERE[rule.where] for rule in rules.all),
+        _int32s(rule.near for rule in rules.all),
+        _int32s(rule.reach for rule in rules.all),
+        _literals(((name, 0, 0) for name in names), looked_at=-1),
+        head,
+        tail,
+        _int32s(np.cumsum([0, *map(len, triggers)])),
+        _int32s(number for group in triggers for number in group),
+        _int32s(numbers[rule.name] for rule in rules.by_place["head"]),
+        _int32s(numbers[rule.name] for rule in rules.by_place["tail"]),
+        int(head.within.max(initial=0)),
+        int(tail.within.max(initial=0)),
+        sentence_end,
+        tail_start,
+        alphanumeric,
+    )
 
 
-def _literals(literals: Iterable[tuple[str, int, int]], *, anchored: bool) -> kernel.Literals:
+def _int32s(numbers: Iterable[int]) -> npt.NDArray[np.int32]:
+    return np.array(list(numbers), dtype=np.int32)
+
+
+def _literals(literals: Iterable[tuple[str, int, int]], *, looked_at: int) -> kernel.Literals:
     items = sorted((text.encode(), within, rules) for text, within, rules in literals)
     pairs: dict[int, list[int]] = {}
     for i, (text, _, _) in enumerate(items):
@@ -102,7 +120,7 @@ def _literals(literals: Iterable[tuple[str, int, int]], *, anchored: bool) -> ke
         buckets[pair] = number[tuple(bucket)]
     marks = np.zeros(1 << 16, dtype=np.uint8)
     for text, within, _ in items:
-        if anchored and within <= 1:
+        if within <= looked_at:  # the kernel looks there anyway
             continue
         if len(text) > 2:
             marks[text[0] << 8 | text[1]] |= 1

@@ -21,8 +21,7 @@ prose (a literal need not begin where the pattern does). A rule for ``head`` or 
 positions, and only when one of its literals stands near enough to the start or the end; where two match, the
 one that stands first in the file wins.
 
-`framelens.clean.column` finds the literals of many texts by a compiled kernel, and leaves the rest to
-`removals`, as `explain_clean` does.
+This says what cleaning is, and cleans single articles; `framelens.clean.kernel` is the same, compiled.
 """
 
 from __future__ import annotations
@@ -46,12 +45,12 @@ TAIL_WINDOW = 250
 match.
 """
 
-_LONGEST_SENTENCE = 500
-_SENTENCE_END = re.compile(r"[.!?…][\"”’)\]]*\s|\n|(?<=[a-z])[.!?](?=[A-Z“][a-z])|\Z")
+LONGEST_SENTENCE = 500
+SENTENCE_END = re.compile(r"[.!?…][\"”’)\]]*\s|\n|(?<=[a-z])[.!?](?=[A-Z“][a-z])")
 """White space behind a mark, a line break, or a mark between a small and a capital letter: glued sentences.
 """
 
-_TAIL_START = re.compile(r"(?<=[.!?…)\"”’\]])\s+|[([]|\s[-–—*]")
+TAIL_START = re.compile(r"(?<=[.!?…)\"”’\]])\s+|[([]|\s[-–—*]")
 
 
 class Removal(NamedTuple):
@@ -92,26 +91,10 @@ def explain_clean(text: str, rules: Rules | None = None) -> list[Removal]:
     occurrences: dict[str, list[int]] = {}
     for position, literal in rules.literals.find(text):
         occurrences.setdefault(literal, []).append(position)
-    return removals(text, rules, occurrences)
-
-
-def removals(
-    text: str, rules: Rules, occurrences: dict[str, list[int]], open_rules: OpenRules | None = None
-) -> list[Removal]:
-    """`explain_clean`, once it is known where the literals occur.
-
-    Parameters
-    ----------
-    occurrences
-        For each of `Rules.triggers` that occurs where it begins.
-    open_rules
-        What is known of the literals of the other rules; None for nothing. It is used where what was taken
-        out leaves the start or the end as it was.
-    """
     taken, masks = _triggered(text, rules, occurrences) if occurrences else ([], [])
     taken = _merge(taken)
-    taken = _merge(taken + _head(text, rules, taken, open_rules))
-    return _merge(taken + _tail(text, rules, taken, open_rules) + masks)
+    taken = _merge(taken + _head(text, rules, taken))
+    return _merge(taken + _tail(text, rules, taken) + masks)
 
 
 # -- the places ---------------------------------------------------------------------------------------------
@@ -175,66 +158,43 @@ def _sentence_around(text: str, position: int) -> tuple[int, int]:
     """From behind the last end of a sentence before the position to the next one; line breaks end
     sentences.
     """
-    stop = _SENTENCE_END.search(text, position)
+    stop = SENTENCE_END.search(text, position)
     end = len(text) if stop is None else stop.end() - stop[0].endswith(("\n", " ", "\t"))
-    start = max(0, position - _LONGEST_SENTENCE)
+    start = max(0, position - LONGEST_SENTENCE)
     mark = position
     while mark > start:
         mark = max(text.rfind(character, start, mark) for character in ".!?…\n")
-        ending = _SENTENCE_END.match(text, mark, position) if mark >= 0 else None
-        if ending is not None and ending[0]:
+        ending = SENTENCE_END.match(text, mark, position) if mark >= 0 else None
+        if ending is not None:
             return ending.end(), end
     return start, end
 
 
-class OpenRules(NamedTuple):
-    """The rules whose literals stand near enough; bit i stands for rule i of the place.
-
-    Attributes
-    ----------
-    head
-        By paragraph of the original text, the first `HEAD_PARAGRAPHS` of them.
-    tail
-        For the original's end.
-    """
-
-    head: tuple[int, ...]
-    tail: int
-
-
-def _head(text: str, rules: Rules, taken: list[Removal], known: OpenRules | None) -> list[Removal]:
-    if known is not None and not taken and not any(known.head):
-        return []
+def _head(text: str, rules: Rules, taken: list[Removal]) -> list[Removal]:
     found: list[Removal] = []
-    position = original = 0
-    for paragraph in range(HEAD_PARAGRAPHS):
-        original = _skip_space(text, original)
+    position = 0
+    for _ in range(HEAD_PARAGRAPHS):
         for _ in range(HEAD_ROUNDS):
             position, limit = _next_kept(text, position, taken)
-            if known and position == original:
-                mask = known.head[paragraph]
-            else:
-                mask = _open_head(text, position, rules)
             stop = min(limit, position + HEAD_WINDOW)
+            mask = _open_head(text, position, rules)
             match = _first_match(text, position, stop, mask, rules.by_place["head"])
             if match is None:
                 break
             found.append(match)
             position = match.stop
-        position, original = text.find("\n", position) + 1, text.find("\n", original) + 1
+        position = text.find("\n", position) + 1
         if position == 0:
             break
-        original = original or len(text)
     return found
 
 
-def _tail(text: str, rules: Rules, taken: list[Removal], known: OpenRules | None) -> list[Removal]:
+def _tail(text: str, rules: Rules, taken: list[Removal]) -> list[Removal]:
     found: list[Removal] = []
     stop = len(text)
-    original = _skip_space_back(text, stop)
     for _ in range(TAIL_ROUNDS):
         begin, stop = _last_kept(text, stop, taken)
-        mask = known.tail if known and stop == original else _open_tail(text, stop, rules)
+        mask = _open_tail(text, stop, rules)
         if not mask:
             break
         for start in _tail_starts(text, begin, stop):
@@ -289,7 +249,7 @@ def _tail_starts(text: str, begin: int, stop: int) -> list[int]:
             break
         starts.append(line)
     window = max(begin, stop - TAIL_WINDOW)
-    starts += [match.start() for match in _TAIL_START.finditer(text, window, stop)]
+    starts += [match.start() for match in TAIL_START.finditer(text, window, stop)]
     return sorted(starts)
 
 

@@ -1,10 +1,9 @@
-"""Where the literals of the cleaning rules stand, compiled: over UTF-8 bytes, without a Python object an
-article.
+"""`framelens.clean.engine`, compiled: over UTF-8 bytes, without a Python object an article.
 
-Says of each article which literals occur where, and which rules for ``head`` and ``tail`` could be tried;
-where there is nothing of the kind, the article is left as it is. What a rule takes out is decided by
-`framelens.clean.engine` alone. Everything compiled stands in this one file, because numba's cache notices a
-change of this file only.
+The functions behind "the places" are those of the engine, which says what they do and why; here positions are
+bytes, so the engine's distances in characters are counted off. A regular expression is a program of
+`framelens.clean.program`, and `_run` runs it as `re` does: it tries, and goes back to the last choice.
+Everything compiled stands in this one file, because numba's cache notices a change of this file only.
 """
 
 from __future__ import annotations
@@ -14,7 +13,17 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from framelens.features.compiled import address, jit
+from framelens.clean.engine import (
+    HEAD_PARAGRAPHS,
+    HEAD_ROUNDS,
+    HEAD_WINDOW,
+    LONGEST_SENTENCE,
+    TAIL_LINE_LENGTH,
+    TAIL_LINES,
+    TAIL_ROUNDS,
+    TAIL_WINDOW,
+)
+from framelens.features.compiled import address, jit, trailing_zeros
 
 _U8s: TypeAlias = npt.NDArray[np.uint8]
 _U16s: TypeAlias = npt.NDArray[np.uint16]
@@ -23,6 +32,42 @@ _I64s: TypeAlias = npt.NDArray[np.int64]
 _int64: Any = np.int64
 
 NEWLINE = 0x0A
+
+# What an instruction does, and what its numbers say. A set of first bytes below 0 holds every one.
+TEXT = 0
+"""Pass the bytes ``text[a:a + b]``."""
+SET = 1
+"""Pass one character of set a."""
+SPLIT = 2
+"""Go on at a; if it fails, or the next byte is not in its set c of first bytes, at b (of set d) if b >= 0."""
+JUMP = 3
+"""Go on at a."""
+GREEDY, POSSESSIVE, LAZY = 4, 5, 6
+"""Pass b to c characters of set a: as many as there are; the same without giving back; as few as will do."""
+AT = 7
+"""Go on where the position is of kind a; b is the set of the characters of words."""
+LOOK, LOOK_END = 8, 9
+"""Look from a characters before on, and return at the end. If b (a at the end) is set, the end fails, and
+what fails before it goes on at c."""
+ATOMIC, ATOMIC_END = 10, 11
+"""Forget all choices in between."""
+MATCH = 12
+NOT = 13
+"""No instruction: the choice that a failing negative look goes back to."""
+
+TEXT_START, LINE_START, TEXT_END, LINE_END, LAST_LINE_END, BOUNDARY = range(6)
+r"""``^`` (without and with ``(?m)``), ``\Z``, ``$`` (with and without), ``\b``."""
+
+WIDTH = 5
+"""Numbers of an instruction: what it does, then a to d."""
+UNBOUNDED = 2**31 - 1
+WIDE = 2
+"""In `Machine.kinds`: the whole character decides."""
+FRAME, MARKS = 4, 16
+"""Numbers of a choice on the stack, and the room below them."""
+
+ANYWHERE, SENTENCE, LINE, MASK = range(4)
+"""The places of rules that are tried where a literal stands."""
 
 
 class Literals(NamedTuple):
@@ -33,8 +78,8 @@ class Literals(NamedTuple):
     marks
         uint8, shape (65536,), for the first byte of a pair times 256 plus the second (0 behind the end of the
         text): whether a literal of three bytes or more begins with the pair (bit 0) or has it behind its
-        first byte (bit 1), and whether one of two bytes or less begins with it (bit 2). Literals of which
-        `within` is 0 or 1 leave no mark, unless literals are found anywhere.
+        first byte (bit 1), and whether one of two bytes or less begins with it (bit 2). Literals of a
+        ``head`` rule of which `within` is 0, and of a ``tail`` rule of which it is 1, leave no mark.
     buckets
         uint16, shape (65536,): the bucket of literals that may begin with the pair; 0 for none.
     bucket_starts, bucket_items
@@ -57,8 +102,99 @@ class Literals(NamedTuple):
     rules: _I64s
 
 
+class Machine(NamedTuple):
+    """Programs and what they share.
+
+    Attributes
+    ----------
+    programs
+        int32, shape (programs, 2) in one row: where the program begins in `code`, and its set of first bytes.
+    code
+        int32: instructions of `WIDTH` numbers.
+    text
+        uint8: bytes of `TEXT` instructions.
+    kinds
+        uint8, shape (sets, 256) in one row: whether the set has the characters with this first byte, or
+        `WIDE`.
+    wide_starts, wide
+        int32: of set s the first and last code points from U+0080 on, in pairs, from pair ``wide_starts[s]``
+        to the next set's.
+    firsts
+        uint8, shape (sets of first bytes, 256) in one row.
+    """
+
+    programs: _I32s
+    code: _I32s
+    text: _U8s
+    kinds: _U8s
+    wide_starts: _I32s
+    wide: _I32s
+    firsts: _U8s
+
+
+class Rules(NamedTuple):
+    """The cleaning rules; rule r is program r of the machine.
+
+    Attributes
+    ----------
+    where, near, reach
+        int32, shape (rules,): `ANYWHERE` and so on; see `framelens.clean.rules.Rule`.
+    anywhere, head, tail
+        The literals of the rules for these places.
+    trigger_starts, trigger_rules
+        int32: the rules that literal i of `anywhere` lets be tried are
+        ``trigger_rules[trigger_starts[i]:trigger_starts[i + 1]]``.
+    head_rules, tail_rules
+        int32: the rule of each bit.
+    head_within, tail_within
+        The largest `Literals.within`.
+    sentence_end, tail_start
+        Programs of the engine's own patterns.
+    alphanumeric
+        A set of the machine.
+    """
+
+    machine: Machine
+    where: _I32s
+    near: _I32s
+    reach: _I32s
+    anywhere: Literals
+    head: Literals
+    tail: Literals
+    trigger_starts: _I32s
+    trigger_rules: _I32s
+    head_rules: _I32s
+    tail_rules: _I32s
+    head_within: int
+    tail_within: int
+    sentence_end: int
+    tail_start: int
+    alphanumeric: int
+
+
+class Scratch(NamedTuple):
+    """Room for one article.
+
+    Attributes
+    ----------
+    places
+        int64, two more than the bytes of the longest article.
+    stack
+        int64: choices of the machine.
+    done
+        int64, shape (rules,): up to where a rule has been tried.
+    starts
+        int64: where a match of a ``tail`` rule may start.
+    """
+
+    places: _I64s
+    stack: _I64s
+    done: _I64s
+    starts: _I64s
+
+
 @jit
-def _point(literals: Literals) -> Literals:
+def _point_literals(literals: Literals) -> Literals:
     """The same with pointers for arrays."""
     return Literals(
         address(literals.marks),
@@ -70,6 +206,41 @@ def _point(literals: Literals) -> Literals:
         address(literals.within),
         address(literals.rules),
     )
+
+
+@jit
+def _point(rules: Rules) -> Rules:
+    """The same with pointers for arrays."""
+    machine = rules.machine
+    return Rules(
+        Machine(
+            address(machine.programs),
+            address(machine.code),
+            address(machine.text),
+            address(machine.kinds),
+            address(machine.wide_starts),
+            address(machine.wide),
+            address(machine.firsts),
+        ),
+        address(rules.where),
+        address(rules.near),
+        address(rules.reach),
+        _point_literals(rules.anywhere),
+        _point_literals(rules.head),
+        _point_literals(rules.tail),
+        address(rules.trigger_starts),
+        address(rules.trigger_rules),
+        address(rules.head_rules),
+        address(rules.tail_rules),
+        rules.head_within,
+        rules.tail_within,
+        rules.sentence_end,
+        rules.tail_start,
+        rules.alphanumeric,
+    )
+
+
+# -- literals -----------------------------------------------------------------------------------------------
 
 
 @jit
@@ -182,33 +353,25 @@ def _before(data: _U8s, start: int, at: int) -> int:
 
 
 @jit
-def _open_heads(
-    data: _U8s, start: int, stop: int, literals: Literals, widest: int, places: _I64s, rules: _I64s
-) -> None:
-    """Write the open rules of each of the first paragraphs."""
-    at = start
-    for paragraph in range(len(rules)):
-        at = _skip_space(data, at, stop)
-        if at < stop:
-            rules[paragraph] |= _open_at(data, at, stop, literals, 0)
-        # a character has up to four bytes, and three tell whether a literal could stand at the last one
-        seen, distance = at, 0
-        for i in range(_candidates(data, at, min(stop, at + 4 * widest + 3), literals, places)):
-            distance += _characters(data, seen, places[i])
-            seen = places[i]
-            if distance > widest:
-                break
-            rules[paragraph] |= _open_at(data, seen, stop, literals, distance)
-        while at < stop and data[at] != NEWLINE:
-            at += 1
-        at += 1
-        if at > stop:
+def _open_head(data: _U8s, at: int, stop: int, literals: Literals, widest: int, places: _I64s) -> int:
+    """Bits of the rules with a literal near enough behind the start of a paragraph."""
+    if at >= stop:
+        return 0
+    rules = _open_at(data, at, stop, literals, 0)
+    # a character has up to four bytes, and three tell whether a literal could stand at the last one
+    seen, distance = at, 0
+    for i in range(_candidates(data, at, min(stop, at + 4 * widest + 3), literals, places)):
+        distance += _characters(data, seen, places[i])
+        seen = places[i]
+        if distance > widest:
             break
+        rules |= _open_at(data, seen, stop, literals, distance)
+    return int(rules)
 
 
 @jit
-def _open_tails(data: _U8s, start: int, stop: int, literals: Literals, widest: int, places: _I64s) -> int:
-    """The open rules of the end."""
+def _open_tail(data: _U8s, start: int, stop: int, literals: Literals, widest: int, places: _I64s) -> int:
+    """Bits of the rules with a literal near enough before the end."""
     if stop <= start:
         return 0
     rules = _open_at(data, _before(data, start, stop), stop, literals, 1)
@@ -223,67 +386,546 @@ def _open_tails(data: _U8s, start: int, stop: int, literals: Literals, widest: i
     return int(rules)
 
 
+# -- the machine --------------------------------------------------------------------------------------------
+
+
 @jit
-def _find(
-    data: _U8s, start: int, stop: int, literals: Literals, places: _I64s, found: _I64s, used: int
+def _character_width(lead: int) -> int:
+    return 1 if lead < 0x80 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4
+
+
+@jit
+def _decode(data: _U8s, at: int) -> int:
+    """The code point of the character of several bytes that begins here."""
+    lead: int = _int64(data[at])
+    width = _character_width(lead)
+    code = lead & (0x7F >> width)
+    for i in range(1, width):
+        code = code << 6 | _int64(data[at + i] & 0x3F)
+    return code
+
+
+@jit
+def _in_set(machine: Machine, number: int, data: _U8s, at: int) -> bool:
+    """Whether the character that begins here is in the set."""
+    kind = machine.kinds[number * 256 + data[at]]
+    if kind != WIDE:
+        return bool(kind)
+    code = _decode(data, at)
+    low, high = _int64(machine.wide_starts[number]), _int64(machine.wide_starts[number + 1])
+    while low < high:
+        middle = (low + high) >> 1
+        if machine.wide[2 * middle + 1] < code:
+            low = middle + 1
+        else:
+            high = middle
+    return bool(low < machine.wide_starts[number + 1] and machine.wide[2 * low] <= code)
+
+
+@jit
+def _begins(machine: Machine, first: int, data: _U8s, at: int, stop: int) -> bool:
+    """Whether what has this set of first bytes may begin here; a set below 0 holds all, and the end."""
+    return first < 0 or (at < stop and machine.firsts[first * 256 + data[at]] != 0)
+
+
+@jit
+def _is_position(kind: int, machine: Machine, word: int, data: _U8s, start: int, at: int, stop: int) -> bool:
+    """Whether the position is of this kind."""
+    if kind == BOUNDARY:
+        behind = at < stop and _in_set(machine, word, data, at)
+        return behind != (at > start and _in_set(machine, word, data, _before(data, start, at)))
+    if kind == TEXT_START:
+        return at == start
+    if kind == LINE_START:
+        return at == start or data[at - 1] == NEWLINE
+    if kind == TEXT_END or at == stop:
+        return at == stop
+    return data[at] == NEWLINE and (kind == LINE_END or at + 1 == stop)
+
+
+@jit
+def _pushed(stack: _I64s, top: int, kind: int, pc: int, at: int, more: int) -> _I64s:
+    """The stack with a choice to go back to on top; a larger one if it was full."""
+    if top + FRAME > len(stack):
+        larger = np.empty(2 * len(stack), dtype=np.int64)
+        larger[:top] = stack[:top]
+        stack = larger
+    stack[top], stack[top + 1], stack[top + 2], stack[top + 3] = kind, pc, at, more
+    return stack
+
+
+@jit
+def _run(
+    machine: Machine, pc: int, data: _U8s, start: int, at: int, stop: int, full: bool, stack: _I64s
+) -> int:
+    """Where the match that begins here ends; -1 if there is none.
+
+    Parameters
+    ----------
+    pc
+        Where the program begins.
+    start, stop
+        Of the article, for what looks back, and of what may be matched.
+    full
+        Whether the match must reach `stop`.
+    stack
+        Room, of which `MARKS` numbers say how high it stood where a look or an atomic group began.
+    """
+    code = machine.code
+    top, marks = MARKS, 0
+    while True:
+        operation = code[pc]
+        following = pc + WIDTH
+        goes = True
+        if operation == TEXT:
+            length, place = code[pc + 2], code[pc + 1]
+            goes = at + length <= stop
+            i = 0
+            while goes and i < length:
+                goes = data[at + i] == machine.text[place + i]
+                i += 1
+            at += length
+        elif operation == SET:
+            goes = at < stop and _in_set(machine, code[pc + 1], data, at)
+            at += _character_width(data[at]) if goes else 0
+        elif operation == SPLIT:
+            other = _int64(code[pc + 2])
+            either = other >= 0 and _begins(machine, code[pc + 4], data, at, stop)
+            if _begins(machine, code[pc + 3], data, at, stop):
+                following = _int64(code[pc + 1])
+                if either:
+                    stack = _pushed(stack, top, SPLIT, other, at, 0)
+                    top += FRAME
+            else:
+                following, goes = other, either
+        elif operation == JUMP:
+            following = _int64(code[pc + 1])
+        elif operation <= LAZY:  # a repeat
+            number, least = code[pc + 1], code[pc + 2]
+            most = least if operation == LAZY else code[pc + 3]
+            n, low = 0, at
+            while n < most and at < stop and _in_set(machine, number, data, at):
+                at += _character_width(data[at])
+                n += 1
+                if n == least:
+                    low = at
+            goes = n >= least
+            if goes and operation == GREEDY and at > low:
+                stack = _pushed(stack, top, GREEDY, following, at, low)
+                top += FRAME
+            elif goes and operation == LAZY and n < code[pc + 3]:
+                stack = _pushed(stack, top, LAZY, pc, at, n)
+                top += FRAME
+        elif operation == AT:
+            goes = _is_position(code[pc + 1], machine, code[pc + 2], data, start, at, stop)
+        elif operation in (LOOK, ATOMIC):
+            negative = operation == LOOK and code[pc + 2] != 0
+            place, back = at, code[pc + 1] if operation == LOOK else 0
+            while back > 0 and place > start:
+                place = _before(data, start, place)
+                back -= 1
+            if back > 0:  # there is not so much to look back at
+                goes = negative
+                following = _int64(code[pc + 3])
+            else:
+                stack[marks] = top
+                marks += 1
+                stack = _pushed(stack, top, NOT if negative else LOOK, code[pc + 3], at, 0)
+                top += FRAME
+                at = place
+        elif operation in (LOOK_END, ATOMIC_END):
+            marks -= 1
+            top = stack[marks]
+            goes = operation == ATOMIC_END or code[pc + 1] == 0
+            at = at if operation == ATOMIC_END else stack[top + 2]
+        elif not full or at == stop:
+            return at
+        else:
+            goes = False
+        pc = following
+        while not goes:  # back to the last choice
+            if top == MARKS:
+                return -1
+            frame = top - FRAME
+            kind, pc, at = stack[frame], stack[frame + 1], stack[frame + 2]
+            top = frame
+            if kind == SPLIT:
+                goes = True
+            elif kind == GREEDY:
+                low = stack[frame + 3]
+                at = _before(data, start, at)
+                if code[pc] == TEXT:
+                    while at > low and data[at] != machine.text[code[pc + 1]]:
+                        at -= 1
+                if at > low:
+                    stack[frame + 2] = at
+                    top += FRAME
+                goes = True
+            elif kind == LAZY:
+                n = stack[frame + 3] + 1
+                if at < stop and _in_set(machine, code[pc + 1], data, at):
+                    at += _character_width(data[at])
+                    if n < code[pc + 3]:
+                        stack[frame + 2], stack[frame + 3] = at, n
+                        top += FRAME
+                    pc += WIDTH
+                    goes = True
+            else:
+                marks -= 1
+                goes = kind == NOT
+
+
+@jit
+def _search(
+    machine: Machine, rule: int, data: _U8s, start: int, at: int, last: int, stop: int, stack: _I64s
+) -> tuple[int, int]:
+    """The first match that begins at `at` or behind, up to `last`; -1 and -1 if there is none."""
+    pc, first = machine.programs[2 * rule], machine.programs[2 * rule + 1]
+    last = min(last, stop)
+    while at <= last:
+        if _begins(machine, first, data, at, stop):
+            end = _run(machine, pc, data, start, at, stop, False, stack)
+            if end >= 0:
+                return at, end
+        at += _character_width(data[at]) if at < stop else 1
+    return -1, -1
+
+
+# -- stretches of text --------------------------------------------------------------------------------------
+
+
+@jit
+def _back(data: _U8s, start: int, at: int, characters: int) -> int:
+    while characters > 0 and at > start:
+        at = _before(data, start, at)
+        characters -= 1
+    return at
+
+
+@jit
+def _ahead(data: _U8s, at: int, stop: int, characters: int) -> int:
+    while characters > 0 and at < stop:
+        at += _character_width(data[at])
+        characters -= 1
+    return at
+
+
+@jit
+def _line_end(data: _U8s, at: int, stop: int) -> int:
+    while at < stop and data[at] != NEWLINE:
+        at += 1
+    return at
+
+
+@jit
+def _line_start(data: _U8s, start: int, at: int) -> int:
+    while at > start and data[at - 1] != NEWLINE:
+        at -= 1
+    return at
+
+
+@jit
+def _added(cuts: _I64s, n: int, start: int, stop: int) -> _I64s:
+    """The cuts with one more behind the first n; a larger array if it was full."""
+    if n == len(cuts):
+        larger = np.empty((2 * n, 2), dtype=np.int64)
+        larger[:n] = cuts
+        cuts = larger
+    cuts[n, 0], cuts[n, 1] = start, stop
+    return cuts
+
+
+@jit
+def _merge(cuts: _I64s, n: int, start: int) -> int:
+    """Bring the first n cuts of an article that begins at `start` into order; how many are left."""
+    for i in range(1, n):
+        first, last = cuts[i, 0], cuts[i, 1]
+        j = i
+        while j > 0 and (cuts[j - 1, 0] > first or (cuts[j - 1, 0] == first and cuts[j - 1, 1] < last)):
+            cuts[j, 0], cuts[j, 1] = cuts[j - 1, 0], cuts[j - 1, 1]
+            j -= 1
+        cuts[j, 0], cuts[j, 1] = first, last
+    merged, covered = 0, start
+    for i in range(n):
+        first, last = cuts[i, 0], cuts[i, 1]
+        if last > covered:
+            cuts[merged, 0], cuts[merged, 1] = max(first, covered), last
+            merged += 1
+            covered = last
+    return merged
+
+
+# -- the places ---------------------------------------------------------------------------------------------
+
+
+@jit
+def _matches(
+    rules: Rules, rule: int, data: _U8s, start: int, stop: int, at: int, scratch: Scratch, cuts: _I64s, n: int
 ) -> tuple[_I64s, int]:
-    """Append literal and place, in characters, of each that occurs."""
-    seen, characters = start, 0
-    for candidate in range(_candidates(data, start, stop, literals, places)):
-        at = places[candidate]
+    """Add the rule's matches around a literal."""
+    done, begin, near = scratch.done[rule], at, rules.near[rule]
+    while near > 0 and begin > done and data[begin - 1] != NEWLINE:
+        begin = _before(data, start, begin)
+        near -= 1
+    begin = max(begin, done)
+    last, end = _ahead(data, at, stop, 1), _ahead(data, at, stop, rules.reach[rule])
+    while begin <= last:
+        first, behind = _search(rules.machine, rule, data, start, begin, last, end, scratch.stack)
+        if first < 0:
+            break
+        if behind > first:
+            cuts = _added(cuts, n, first, behind)
+            n += 1
+        begin = max(behind, _ahead(data, first, stop, 1))
+        scratch.done[rule] = begin
+        if begin > at:
+            break
+    return cuts, n
+
+
+@jit
+def _sentence_around(
+    rules: Rules, data: _U8s, start: int, stop: int, at: int, stack: _I64s
+) -> tuple[int, int]:
+    _, end = _search(rules.machine, rules.sentence_end, data, start, at, stop, stop, stack)
+    if end < 0:
+        end = stop
+    elif data[end - 1] == NEWLINE or data[end - 1] == 0x20 or data[end - 1] == 0x09:
+        end -= 1
+    low = _back(data, start, at, LONGEST_SENTENCE)
+    pc = rules.machine.programs[2 * rules.sentence_end]
+    for mark in range(at - 1, low - 1, -1):
+        if _begins(rules.machine, rules.machine.programs[2 * rules.sentence_end + 1], data, mark, at):
+            behind = _run(rules.machine, pc, data, start, mark, at, False, stack)
+            if behind >= 0:
+                return behind, end
+    return low, end
+
+
+@jit
+def _stretch(
+    rules: Rules, rule: int, data: _U8s, start: int, stop: int, at: int, scratch: Scratch, cuts: _I64s, n: int
+) -> tuple[_I64s, int]:
+    """Add the sentence or the line around a literal, if the rule matches it from end to end."""
+    if at < scratch.done[rule]:
+        return cuts, n
+    if data[at] == NEWLINE:
+        at += 1
+    if rules.where[rule] == LINE:
+        first, last = _line_start(data, start, at), _line_end(data, at, stop)
+    else:
+        first, last = _sentence_around(rules, data, start, stop, at, scratch.stack)
+    scratch.done[rule] = last
+    pc = rules.machine.programs[2 * rule]
+    if _run(rules.machine, pc, data, start, first, last, True, scratch.stack) >= 0:
+        cuts = _added(cuts, n, first, last + (last < stop and data[last] == NEWLINE))
+        n += 1
+    return cuts, n
+
+
+@jit
+def _triggered(
+    rules: Rules, data: _U8s, start: int, stop: int, scratch: Scratch, cuts: _I64s, masks: _I64s
+) -> tuple[_I64s, int, _I64s, int]:
+    """What the rules with literals anywhere find, those of the place ``mask`` apart."""
+    n, masked, literals = 0, 0, rules.anywhere
+    found = _candidates(data, start, stop, literals, scratch.places)
+    if found:
+        scratch.done[:] = start
+    for candidate in range(found):
+        at = scratch.places[candidate]
         bucket = _bucket_at(data, at, stop, literals)
         for item in range(literals.bucket_starts[bucket], literals.bucket_starts[bucket + 1]):
             i = literals.bucket_items[item]
             if not _is_at(data, at, stop, literals, i):
                 continue
-            characters += _characters(data, seen, at)
-            seen = at
-            if used == len(found):
-                larger = np.empty((2 * len(found), 2), dtype=np.int64)
-                larger[:used] = found
-                found = larger
-            found[used, 0], found[used, 1] = i, characters
-            used += 1
-    return found, used
+            for trigger in range(rules.trigger_starts[i], rules.trigger_starts[i + 1]):
+                rule = rules.trigger_rules[trigger]
+                if rules.where[rule] == MASK:
+                    masks, masked = _matches(rules, rule, data, start, stop, at, scratch, masks, masked)
+                elif rules.where[rule] == ANYWHERE:
+                    cuts, n = _matches(rules, rule, data, start, stop, at, scratch, cuts, n)
+                else:
+                    cuts, n = _stretch(rules, rule, data, start, stop, at, scratch, cuts, n)
+    return cuts, n, masks, masked
 
 
 @jit
-def find_literals(
-    data: _U8s,
-    starts: _I64s,
-    stops: _I64s,
-    anywhere: Literals,
-    head: Literals,
-    tail: Literals,
-    paragraphs: int,
-) -> tuple[_I64s, _I64s, _I64s]:
-    """What the rules need to know of the articles ``data[starts[i]:stops[i]]``.
+def _first_match(
+    rules: Rules, numbers: _I32s, bits: int, data: _U8s, start: int, at: int, stop: int, stack: _I64s
+) -> int:
+    """Where the match of the first of the open rules that has one ends; -1 if none has."""
+    while bits:
+        rule = numbers[trailing_zeros(np.uint64(bits))]
+        first = rules.machine.programs[2 * rule + 1]
+        if _begins(rules.machine, first, data, at, stop):
+            end = _run(rules.machine, rules.machine.programs[2 * rule], data, start, at, stop, False, stack)
+            if end > at:
+                return end
+        bits &= bits - 1
+    return -1
+
+
+@jit
+def _next_kept(data: _U8s, at: int, stop: int, cuts: _I64s, n: int) -> tuple[int, int]:
+    for i in range(n):
+        at = _skip_space(data, at, stop)
+        if cuts[i, 1] <= at:
+            continue
+        if cuts[i, 0] > at:
+            return at, cuts[i, 0]
+        at = cuts[i, 1]
+    return _skip_space(data, at, stop), stop
+
+
+@jit
+def _last_kept(data: _U8s, start: int, stop: int, cuts: _I64s, n: int) -> tuple[int, int]:
+    for i in range(n - 1, -1, -1):
+        stop = _skip_space_back(data, start, stop)
+        if cuts[i, 0] >= stop:
+            continue
+        if cuts[i, 1] < stop:
+            return cuts[i, 1], stop
+        stop = cuts[i, 0]
+    return start, _skip_space_back(data, start, stop)
+
+
+@jit
+def _head(
+    rules: Rules, data: _U8s, start: int, stop: int, scratch: Scratch, cuts: _I64s, n: int
+) -> tuple[_I64s, int]:
+    """Add what the rules for ``head`` find beside the first n cuts."""
+    taken, at = n, start
+    for _ in range(HEAD_PARAGRAPHS):
+        for _ in range(HEAD_ROUNDS):
+            at, limit = _next_kept(data, at, stop, cuts, taken)
+            bits = _open_head(data, at, stop, rules.head, rules.head_within, scratch.places)
+            if not bits:
+                break
+            end = min(limit, _ahead(data, at, stop, HEAD_WINDOW))
+            behind = _first_match(rules, rules.head_rules, bits, data, start, at, end, scratch.stack)
+            if behind < 0:
+                break
+            cuts = _added(cuts, n, at, behind)
+            n += 1
+            at = behind
+        at = _line_end(data, at, stop)
+        if at == stop:
+            break
+        at += 1
+    return cuts, n
+
+
+@jit
+def _tail_starts(
+    rules: Rules, data: _U8s, start: int, begin: int, stop: int, starts: _I64s, stack: _I64s
+) -> int:
+    """Write where a match of a ``tail`` rule may start, in order."""
+    n, at = 0, max(begin, _back(data, start, stop, TAIL_WINDOW))
+    while True:
+        first, at = _search(rules.machine, rules.tail_start, data, start, at, stop, stop, stack)
+        if first < 0:
+            break
+        starts[n] = first
+        n += 1
+    low, line = max(begin, _back(data, start, stop, TAIL_LINE_LENGTH)), stop
+    for _ in range(TAIL_LINES):
+        line -= 1
+        while line >= low and data[line] != NEWLINE:
+            line -= 1
+        if line < low:
+            break
+        place = n
+        while place > 0 and starts[place - 1] > line:
+            starts[place] = starts[place - 1]
+            place -= 1
+        starts[place] = line
+        n += 1
+    return n
+
+
+@jit
+def _tail(
+    rules: Rules, data: _U8s, start: int, stop: int, scratch: Scratch, cuts: _I64s, n: int
+) -> tuple[_I64s, int]:
+    """Add what the rules for ``tail`` find beside the first n cuts."""
+    taken, starts = n, scratch.starts
+    for _ in range(TAIL_ROUNDS):
+        begin, stop = _last_kept(data, start, stop, cuts, taken)
+        bits = _open_tail(data, start, stop, rules.tail, rules.tail_within, scratch.places)
+        if not bits:
+            break
+        found = False
+        for i in range(_tail_starts(rules, data, start, begin, stop, starts, scratch.stack)):
+            if _first_match(rules, rules.tail_rules, bits, data, start, starts[i], stop, scratch.stack) >= 0:
+                cuts = _added(cuts, n, starts[i], stop)
+                n += 1
+                stop = starts[i]
+                found = True
+                break
+        if not found:
+            break
+    return cuts, n
+
+
+@jit
+def _write(rules: Rules, data: _U8s, start: int, stop: int, cuts: _I64s, n: int, out: _U8s, used: int) -> int:
+    """Append what is kept of an article, two words never touching; how much is used then."""
+    begin = used
+    for i in range(n + 1):
+        last = cuts[i, 0] if i < n else stop
+        if start < last and used > begin:
+            if _skip_space_back(out, begin, used) < used:
+                while start < last and (data[start] == 0x20 or data[start] == 0x09):
+                    start += 1
+            elif _in_set(rules.machine, rules.alphanumeric, data, start):
+                out[used] = 0x20
+                used += 1
+        for at in range(start, last):
+            out[used + at - start] = data[at]
+        used += max(0, last - start)
+        start = cuts[i, 1] if i < n else stop
+    return used
+
+
+@jit
+def clean_rows(data: _U8s, starts: _I64s, stops: _I64s, tables: Rules) -> tuple[_U8s, _I64s]:
+    """Clean the articles ``data[starts[i]:stops[i]]``, all of them UTF-8.
 
     Returns
     -------
-    open_rules : int64, shape (rows, paragraphs + 1)
-        Bits of the rules with a literal near enough to the start of each of the first paragraphs, and to the
-        end, as long as nothing is taken out of the article.
+    out : uint8
+        What is kept of them, one behind the other, white space at the ends of an article left alone.
     ends : int64, shape (rows + 1,)
-        The occurrences of article i are at ``ends[i]:ends[i + 1]``.
-    occurrences : int64, shape (n, 2)
-        Literal, and where it begins in characters of its article.
+        Article i is ``out[ends[i]:ends[i + 1]]``.
     """
-    open_rules = np.zeros((len(starts), paragraphs + 1), dtype=np.int64)
-    ends = np.zeros(len(starts) + 1, dtype=np.int64)
-    found = np.empty((64, 2), dtype=np.int64)
-    used = 0
-    text, others, heads, tails = address(data), _point(anywhere), _point(head), _point(tail)
-    head_within, tail_within = head.within.max(), tail.within.max()
-    longest = 0
+    longest = total = 0
     for row in range(len(starts)):
         longest = max(longest, stops[row] - starts[row])
-    places = np.empty(longest + 2, dtype=np.int64)
+        total += stops[row] - starts[row]
+    text, rules = address(data), _point(tables)
+    scratch = Scratch(
+        np.empty(longest + 2, dtype=np.int64),
+        np.empty(MARKS + FRAME * 256, dtype=np.int64),
+        np.empty(len(tables.where), dtype=np.int64),
+        np.empty(TAIL_WINDOW + TAIL_LINES, dtype=np.int64),
+    )
+    cuts, masks = np.empty((64, 2), dtype=np.int64), np.empty((64, 2), dtype=np.int64)
+    out, ends, used = np.empty(total, dtype=np.uint8), np.zeros(len(starts) + 1, dtype=np.int64), 0
     for row in range(len(starts)):
         start, stop = starts[row], stops[row]
-        found, used = _find(text, start, stop, others, places, found, used)
+        cuts, n, masks, masked = _triggered(rules, text, start, stop, scratch, cuts, masks)
+        n = _merge(cuts, n, start)
+        cuts, n = _head(rules, text, start, stop, scratch, cuts, n)
+        n = _merge(cuts, n, start)
+        cuts, n = _tail(rules, text, start, stop, scratch, cuts, n)
+        for i in range(masked):
+            cuts = _added(cuts, n + i, masks[i, 0], masks[i, 1])
+        n = _merge(cuts, n + masked, start)
+        if used + stop - start + n > len(out):  # an empty cut may leave a space
+            larger = np.empty(used + total + n, dtype=np.uint8)
+            larger[:used] = out[:used]
+            out = larger
+        used = _write(rules, text, start, stop, cuts, n, address(out), used)
         ends[row + 1] = used
-        _open_heads(text, start, stop, heads, head_within, places, open_rules[row, :paragraphs])
-        end = _skip_space_back(text, start, stop)
-        open_rules[row, paragraphs] = _open_tails(text, start, end, tails, tail_within, places)
-    return open_rules, ends, found[:used]
+    return out[:used], ends
