@@ -15,7 +15,7 @@ from framelens.features.style import style_features
 from framelens.features.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from framelens.features.kernel import Terms
+    from framelens.features.kernel import Tables, Terms
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,12 +122,12 @@ class LinearModel:
         return values
 
     @cached_property
-    def for_kernel(self) -> tuple[Terms, npt.NDArray[np.float32]]:
-        """Vocabulary and parameters as `framelens.features.kernel.score_rows` takes them; made once."""
+    def for_kernel(self) -> tuple[Tables, Terms, npt.NDArray[np.float32]]:
+        """Tables, vocabulary and parameters as `framelens.features.kernel.score_rows` takes them."""
         from framelens.features.arrow import kernel_terms
 
         parameters = np.stack([self.idf, self.weights], axis=2).astype(np.float32).reshape(-1, 4)
-        return kernel_terms(self.vocabulary), parameters
+        return *kernel_terms(self.vocabulary), parameters
 
     @cached_property
     def _idf64(self) -> npt.NDArray[np.float64]:

@@ -307,6 +307,31 @@ def _characters(data: _U8s, start: int, stop: int) -> int:
 
 
 @jit
+def _back(data: _U8s, start: int, at: int, characters: int) -> int:
+    """So many characters before, but not before the start."""
+    stop = at
+    while characters > 0 and at > start:
+        begin = max(start, at - characters)
+        characters -= _characters(data, begin, at)
+        at = begin
+    while at < stop and data[at] & 0xC0 == 0x80:
+        at += 1
+    return at
+
+
+@jit
+def _ahead(data: _U8s, at: int, stop: int, characters: int) -> int:
+    """So many characters behind, but not behind the stop."""
+    while characters > 0 and at < stop:
+        end = min(stop, at + characters)
+        characters -= _characters(data, at, end)
+        at = end
+        while at < stop and data[at] & 0xC0 == 0x80:
+            at += 1
+    return at
+
+
+@jit
 def space_width(data: _U8s, at: int, stop: int) -> int:
     """Bytes of the white space that begins here, as `str.isspace` has it; 0 for none."""
     lead = data[at]
@@ -358,9 +383,9 @@ def _open_head(data: _U8s, at: int, stop: int, literals: Literals, widest: int, 
     if at >= stop:
         return 0
     rules = _open_at(data, at, stop, literals, 0)
-    # a character has up to four bytes, and three tell whether a literal could stand at the last one
+    # three bytes tell whether a literal could stand at the last place
     seen, distance = at, 0
-    for i in range(_candidates(data, at, min(stop, at + 4 * widest + 3), literals, places)):
+    for i in range(_candidates(data, at, min(stop, _ahead(data, at, stop, widest) + 3), literals, places)):
         distance += _characters(data, seen, places[i])
         seen = places[i]
         if distance > widest:
@@ -376,7 +401,7 @@ def _open_tail(data: _U8s, start: int, stop: int, literals: Literals, widest: in
         return 0
     rules = _open_at(data, _before(data, start, stop), stop, literals, 1)
     seen, distance = stop, 0
-    n = _candidates(data, max(start, stop - 4 * widest), stop, literals, places)
+    n = _candidates(data, _back(data, start, stop, widest), stop, literals, places)
     for i in range(n - 1, -1, -1):
         distance += _characters(data, places[i], seen)
         seen = places[i]
@@ -592,22 +617,6 @@ def _search(
 
 
 # -- stretches of text --------------------------------------------------------------------------------------
-
-
-@jit
-def _back(data: _U8s, start: int, at: int, characters: int) -> int:
-    while characters > 0 and at > start:
-        at = _before(data, start, at)
-        characters -= 1
-    return at
-
-
-@jit
-def _ahead(data: _U8s, at: int, stop: int, characters: int) -> int:
-    while characters > 0 and at < stop:
-        at += _character_width(data[at])
-        characters -= 1
-    return at
 
 
 @jit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
@@ -57,7 +57,7 @@ def common_words() -> Vocabulary:
 def kernel_tables() -> kernel.Tables:
     """The tables of alphabet and lexicon, as the kernel takes them."""
     masks = word_masks()
-    keys, slots = common_words().table
+    _, slots = common_words().table
     distinct = sorted(set(masks.values()))
     lists = [[bit for bit in range(len(CATEGORIES)) if mask >> bit & 1] for mask in distinct]
     place = {mask: i for i, mask in enumerate(distinct)}
@@ -72,9 +72,8 @@ def kernel_tables() -> kernel.Tables:
         len(class_table()),
         foreign_ranges().ravel(),
         len(foreign_ranges()),
-        keys,
-        len(keys) - 1,
-        np.where(slots >= 0, list_of_word[slots], np.int32(0)),
+        _word_table(np.where(slots >= 0, list_of_word[slots], np.int32(0)), np.full(len(slots), -1)),
+        len(slots) - 1,
         len(lists),
         np.cumsum([0, *map(len, lists)]).astype(np.int32),
         np.array([bit for bits in lists for bit in bits], dtype=np.int32),
@@ -85,21 +84,22 @@ def kernel_tables() -> kernel.Tables:
     )
 
 
-def kernel_terms(vocabulary: Vocabulary) -> kernel.Terms:
-    """A vocabulary as the kernel takes it."""
-    (keys, columns), sieve = vocabulary.table, vocabulary.sieve
-    words = np.array([vocabulary.index.get(word, -1) for word in common_words().terms], dtype=np.int32)
+def _word_table(lists: npt.NDArray[np.int32], columns: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+    keys, _ = common_words().table
+    known = lists.astype(np.int64) | columns.astype(np.int64) << 32
+    return np.stack([keys, known.view(np.uint64)], axis=1).ravel()
+
+
+def kernel_terms(vocabulary: Vocabulary) -> tuple[kernel.Tables, kernel.Terms]:
+    """The kernel's tables, the common words with their columns, and the vocabulary as it takes it."""
+    (keys, columns), sieve, tables = vocabulary.table, vocabulary.sieve, kernel_tables()
+    words = np.array([vocabulary.index.get(word, -1) for word in common_words().terms], dtype=np.int64)
     slots = common_words().table[1]
-    by_slot = np.where(slots >= 0, words[slots], np.int32(-1))
+    lists = (tables.words[1::2] & np.uint64(0xFFFFFFFF)).astype(np.int32)
+    by_slot = np.where(slots >= 0, words[slots], np.int64(-1))
     longest = max((term.count(" ") + 1 for term in vocabulary.terms), default=0)
-    return kernel.Terms(keys, columns, len(keys) - 1, sieve, 8 * len(sieve) - 1, by_slot, longest)
-
-
-@lru_cache(maxsize=4)
-def _kernel_model(linear: LinearModel) -> tuple[kernel.Terms, npt.NDArray[np.float32]]:
-    """A model as the kernel takes it, kept: making it takes longer than fifty articles do."""
-    parameters = np.stack([linear.idf, linear.weights], axis=2).astype(np.float32).reshape(-1, 4)
-    return kernel_terms(linear.vocabulary), parameters
+    terms = kernel.Terms(keys, columns, len(keys) - 1, sieve, 8 * len(sieve) - 1, longest)
+    return tables._replace(words=_word_table(lists, by_slot)), terms
 
 
 def make_scratch(longest: int, listed: int | None = None) -> kernel.Scratch:
@@ -169,7 +169,7 @@ def cores() -> int:
 
 def featurize_arrow(array: pa.Array, vocabulary: Vocabulary) -> FeatureBatch:
     """Counts of one Arrow array of type string or large_string, by the kernel."""
-    tables, terms = kernel_tables(), kernel_terms(vocabulary)
+    tables, terms = kernel_terms(vocabulary)
 
     def count(rows: Rows) -> FeatureBatch:
         scratch = make_scratch(int((rows.stops - rows.starts).max(initial=0)))
@@ -198,7 +198,7 @@ def score_arrow(
         are added in the order of the text. A row's score does not depend on the other rows.
     measures : int32, shape (rows, len(MEASURES))
     """
-    tables, (vocabulary, parameters) = kernel_tables(), _kernel_model(linear)
+    tables, vocabulary, parameters = linear.for_kernel
 
     def score(rows: Rows) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
         scratch = make_scratch(int((rows.stops - rows.starts).max(initial=0)))

@@ -67,11 +67,9 @@ class Tables(NamedTuple):
         As `framelens.features.alphabet` makes them, flat.
     size, foreign_ranges
         Code points in the tables; ranges in `foreign`.
-    word_keys, word_mask
-        Open-addressing table of the common words' hashes, and one less than its slots. A word is known by its
-        slot.
-    word_lists
-        int32, shape (slots,): each word's list of categories.
+    words, word_mask
+        Open-addressing table of the common words, and one less than its slots. A slot is the word's hash, then
+        its list of categories plus 2**32 times the column of its term in the vocabulary (-1: none).
     lists, list_starts, list_columns
         How many lists there are; the categories of list i are
         ``list_columns[list_starts[i]:list_starts[i + 1]]``.
@@ -89,9 +87,8 @@ class Tables(NamedTuple):
     size: int
     foreign: _I32s
     foreign_ranges: int
-    word_keys: _U64s
+    words: _U64s
     word_mask: int
-    word_lists: _I32s
     lists: int
     list_starts: _I32s
     list_columns: _I32s
@@ -102,8 +99,8 @@ class Tables(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """`framelens.features.vocabulary.Vocabulary.table` and `sieve`, and one less than their sizes; the column
-    of each common word, by its slot, or -1; and how many tokens the longest term has.
+    """`framelens.features.vocabulary.Vocabulary.table` and `sieve`, and one less than their sizes; and the
+    tokens of the longest term.
     """
 
     keys: _U64s
@@ -111,7 +108,6 @@ class Terms(NamedTuple):
     mask: int
     sieve: _U8s
     sieve_mask: int
-    word_columns: _I32s
     longest: int
 
 
@@ -120,9 +116,9 @@ class Scratch(NamedTuple):
 
     Attributes
     ----------
-    hashes, flags, words, starts, stops
-        A token's hash, `IS_WORD` and the other bits, the slot of a common word (-1: none), and its bytes; as
-        long as the longest article has bytes.
+    hashes, flags, columns, starts, stops
+        A token's hash, `IS_WORD` and the other bits, the column of a common word (-1: it has none; -2: any
+        other token), and its bytes; as long as the longest article has bytes.
     terms, spans
         An n-gram's hash, and its last token times four plus its length; for three times as many tokens as are
         looked at together.
@@ -137,7 +133,7 @@ class Scratch(NamedTuple):
 
     hashes: _U64s
     flags: _U8s
-    words: _I32s
+    columns: _I32s
     starts: _I64s
     stops: _I64s
     terms: _U64s
@@ -159,9 +155,8 @@ def _point(tables: Tables, scratch: Scratch) -> tuple[Tables, Scratch]:
             tables.size,
             address(tables.foreign),
             tables.foreign_ranges,
-            address(tables.word_keys),
+            address(tables.words),
             tables.word_mask,
-            address(tables.word_lists),
             tables.lists,
             address(tables.list_starts),
             address(tables.list_columns),
@@ -173,7 +168,7 @@ def _point(tables: Tables, scratch: Scratch) -> tuple[Tables, Scratch]:
         Scratch(
             address(scratch.hashes),
             address(scratch.flags),
-            address(scratch.words),
+            address(scratch.columns),
             address(scratch.starts),
             address(scratch.stops),
             address(scratch.terms),
@@ -194,7 +189,6 @@ def _point_terms(terms: Terms) -> Terms:
         terms.mask,
         address(terms.sieve),
         terms.sieve_mask,
-        address(terms.word_columns),
         terms.longest,
     )
 
@@ -277,6 +271,17 @@ def _find(keys: _U64s, mask: int, h: np.uint64) -> int:
         if keys[slot] == _U0:
             return -1
         slot = (slot + 1) & mask
+    return slot
+
+
+@jit
+def _find_word(tables: Tables, h: np.uint64) -> int:
+    """The slot of a common word, or -1."""
+    slot: int = _int64(h) & tables.word_mask
+    while tables.words[2 * slot] != h:
+        if tables.words[2 * slot] == _U0:
+            return -1
+        slot = (slot + 1) & tables.word_mask
     return slot
 
 
@@ -468,7 +473,7 @@ def _tokenize(
             previous = LETTER
             if fragment and not tables.uppers[code]:
                 continue
-            word = _find(tables.word_keys, tables.word_mask, h)
+            word = _find_word(tables, h)
             token = WORD
             if word < 0 and tables.uppers[code]:
                 token, h = NAME, _NAME_HASH
@@ -536,7 +541,8 @@ def _tokenize(
         flags[tokens] = (
             IS_WORD * (token == WORD) | IS_QUOTED * quoted | IS_FIRST * fresh | IS_SHOUTED * shouted
         )
-        scratch.words[tokens], scratch.starts[tokens], scratch.stops[tokens] = word, begin, at
+        known = _int64(tables.words[2 * word + 1]) if word >= 0 else _int64(-2) << 32
+        scratch.columns[tokens], scratch.starts[tokens], scratch.stops[tokens] = known >> 32, begin, at
         tokens += 1
         measures[PARAGRAPHS] += fresh
         fresh = False
@@ -562,7 +568,7 @@ def _tokenize(
                 measures[COMMON] += 1
                 measures[DISTINCT] += scratch.seen_words[word] != row
                 scratch.seen_words[word] = row
-                scratch.list_counts[2 * tables.word_lists[word] + quoted] += 1
+                scratch.list_counts[2 * (known & 0xFFFFFFFF) + quoted] += 1
     _count_categories(tables, scratch, measures)
     return tokens
 
@@ -622,8 +628,9 @@ def _count_terms(scratch: Scratch, tokens: int, terms: Terms, counts: _I64s, tou
             words = (words << 1 | (flag & IS_WORD)) & 7
             quoted = (flag & IS_QUOTED) >> 1
             if words & 1:
-                word = scratch.words[i]
-                column = _int64(terms.word_columns[word]) if word >= 0 else _find_column(terms, h)
+                column = _int64(scratch.columns[i])
+                if column == -2:
+                    column = _find_column(terms, h)
                 if column >= 0:
                     n = _count_column(column, quoted, counts, touched, n)
             if terms.longest > 2:
