@@ -8,6 +8,7 @@ groups, ignored case, loops over what may be empty) is refused.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cache
 from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
@@ -43,7 +44,7 @@ class Assembler:
     def __init__(self) -> None:
         self.code: list[int] = []
         self._programs: list[tuple[int, int]] = []
-        self._sets: dict[_Ranges, int] = {}
+        self._sets: dict[_Characters, int] = {}
         self._firsts: dict[int, int] = {}
         self._text = bytearray()
 
@@ -66,9 +67,9 @@ class Assembler:
         """The tables of all that was added."""
         kinds = np.zeros((len(self._sets), 256), dtype=np.uint8)
         wide: list[_Ranges] = []
-        for ranges, number in self._sets.items():
-            kinds[number] = _kinds(ranges)
-            wide.append(tuple((max(low, 0x80), high) for low, high in ranges if high >= 0x80))
+        for characters, number in self._sets.items():
+            kinds[number] = _kinds(characters.ranges)
+            wide.append(tuple((max(low, 0x80), high) for low, high in characters.ranges if high >= 0x80))
         firsts = np.zeros((len(self._firsts), 256), dtype=np.uint8)
         for mask, number in self._firsts.items():
             firsts[number] = [mask >> byte & 1 for byte in range(256)]
@@ -88,8 +89,8 @@ class Assembler:
         self.code += (operation, *arguments, *(0,) * (kernel.WIDTH - 1 - len(arguments)))
         return at
 
-    def _set(self, ranges: _Ranges) -> int:
-        return self._sets.setdefault(ranges, len(self._sets))
+    def _set(self, characters: _Characters) -> int:
+        return self._sets.setdefault(characters, len(self._sets))
 
     def _first_set(self, first: First) -> int:
         return -1 if first.empty else self._firsts.setdefault(first.bytes, len(self._firsts))
@@ -125,7 +126,7 @@ class Assembler:
             self._repeat(operation, argument, flags)
         elif operation is sre.AT:
             position = _POSITIONS[argument, bool(flags & re.MULTILINE)]
-            self._emit(kernel.AT, position, self._set(_category(r"\w")))
+            self._emit(kernel.AT, position, self.add_set(r"\w"))
         elif operation in (sre.ASSERT, sre.ASSERT_NOT):
             self._look(argument[0], argument[1], operation is sre.ASSERT_NOT, flags)
         elif operation is sre.ATOMIC_GROUP:
@@ -206,29 +207,42 @@ _POSITIONS = {
 # -- sets of characters -------------------------------------------------------------------------------------
 
 
-def _members(operation: Any, argument: Any) -> _Ranges:
-    """The code points of one character of a pattern."""
-    if operation is sre.ANY:
-        return _complement(((0x0A, 0x0A),))
-    if operation is sre.LITERAL:
-        return ((argument, argument),)
-    if operation is sre.NOT_LITERAL:
-        return _complement(((argument, argument),))
-    ranges: list[tuple[int, int]] = []
-    negated = False
-    for kind, value in argument:
-        if kind is sre.NEGATE:
-            negated = True
-        elif kind is sre.LITERAL:
-            ranges.append((value, value))
-        elif kind is sre.RANGE:
-            ranges.append(value)
-        elif kind is sre.CATEGORY:
-            ranges += _category(_CATEGORIES[value])
-        else:
-            raise ValueError(f"{kind} is not known to the compiled rules")
-    merged = _union(ranges)
-    return _complement(merged) if negated else merged
+@dataclass(frozen=True, slots=True, eq=False)
+class _Characters:
+    """A set of code points: ranges with both ends, and the first bytes that its characters have, as bits."""
+
+    ranges: _Ranges
+    leads: int
+
+
+def _members(operation: Any, argument: Any) -> _Characters:
+    """The characters that one item of a pattern stands for; the same item gives the same object."""
+    return _characters(operation, tuple(argument) if operation is sre.IN else argument)
+
+
+@cache
+def _characters(operation: Any, argument: Any) -> _Characters:
+    if operation is sre.IN:
+        ranges = _union([pair for kind, value in argument for pair in _ranges(kind, value)])
+        negated = argument[0][0] is sre.NEGATE
+    else:
+        code = 0x0A if operation is sre.ANY else argument
+        ranges, negated = ((code, code),), operation is not sre.LITERAL
+    if negated:
+        ranges = _complement(ranges)
+    leads = 0
+    for low, high in ranges:
+        leads |= (1 << _lead(high) + 1) - (1 << _lead(low))
+    return _Characters(ranges, leads)
+
+
+def _ranges(kind: Any, value: Any) -> _Ranges:
+    """Of one part of a class in brackets."""
+    if kind is sre.LITERAL:
+        return ((value, value),)
+    if kind is sre.RANGE:
+        return (value,)
+    return () if kind is sre.NEGATE else _category(_CATEGORIES[value])
 
 
 _CATEGORIES = {
@@ -246,7 +260,7 @@ def _category(name: str) -> _Ranges:
     """The code points of a class such as words' characters, asked from `re` itself."""
     if name.isupper():
         return _complement(_category(name.lower()))
-    everything = "".join(map(chr, range(_LAST_WORD + 1)))
+    everything = np.arange(_LAST_WORD + 1, dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass")
     return tuple((match.start(), match.end() - 1) for match in re.finditer(f"{name}+", everything))
 
 
@@ -278,15 +292,7 @@ def _kinds(ranges: _Ranges) -> npt.NDArray[np.uint8]:
 
 
 def _lead(code: int) -> int:
-    return chr(code).encode("utf-8", "surrogatepass")[0]
-
-
-def _leads(ranges: _Ranges) -> int:
-    mask = 0
-    for low, high in ranges:
-        first, last = _lead(low), _lead(high)
-        mask |= (1 << last + 1) - (1 << first)
-    return mask
+    return code if code < 0x80 else chr(code).encode("utf-8", "surrogatepass")[0]
 
 
 # -- how a match may begin ----------------------------------------------------------------------------------
@@ -305,7 +311,7 @@ def _first(items: list[Any]) -> First:
 
 def _first_of(operation: Any, argument: Any) -> First:
     if operation in _CHARACTERS:
-        return First(_leads(_members(operation, argument)), False)
+        return First(_members(operation, argument).leads, False)
     if operation is sre.SUBPATTERN:
         return _first(list(argument[3]))
     if operation is sre.ATOMIC_GROUP:

@@ -68,8 +68,8 @@ class Tables(NamedTuple):
     size, foreign_ranges
         Code points in the tables; ranges in `foreign`.
     words, word_mask
-        Open-addressing table of the common words, and one less than its slots. A slot is the word's hash, then
-        its list of categories plus 2**32 times the column of its term in the vocabulary (-1: none).
+        Open-addressing table of the common words, and one less than its slots. A slot is the word's hash,
+        then its list of categories plus 2**32 times the column of its term in the vocabulary (-1: none).
     lists, list_starts, list_columns
         How many lists there are; the categories of list i are
         ``list_columns[list_starts[i]:list_starts[i + 1]]``.
