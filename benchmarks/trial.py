@@ -62,9 +62,11 @@ class Trial:
         sizes = ngram_sizes(self.corpus.vocabulary)
         if self.vetoed is not None:
             sizes = np.where(self.vetoed, NEVER, sizes)
-        tfidf = FieldTfidf(**self.features, sizes=sizes).fit(self.corpus.X[self.rows])
+        tfidf = FieldTfidf(**self.features, sizes=sizes)
+        others = np.setdiff1d(np.arange(len(self.corpus)), self.rows)
+        parts = [tfidf.fit_transform(self.corpus.X[self.rows]), tfidf.transform(self.corpus.X[others])]
         self.columns = tfidf.columns_
-        self.X = tfidf.transform(self.corpus.X)
+        self.X = sp.vstack(parts, format="csr")[np.argsort(np.concatenate([self.rows, others]))]
         if self.muted:
             kept = np.ones(self.X.shape[1], dtype=np.float32)
             kept[[len(self.columns) + MEASURES.index(name) for name in self.muted]] = 0

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from framelens.features.batch import FeatureBatch
 from framelens.features.reference import MEASURES
-from framelens.features.style import style_features
+from framelens.features.style import MARKS, marks_lost, style_features
 from framelens.features.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ class LinearModel:
         score   = intercept + sum(weights * v) / ||v|| + sum(style_weights * z)
 
     where x are the `style_features` and a norm of zero counts as one. An idf of 0 takes a term out of a
-    field.
+    field. In a text that has lost its punctuation (`marks_lost`) z is 0 for the measures of punctuation
+    (`MARKS`): they are unknown and count as the mean, not as a text that has none.
 
     Attributes
     ----------
@@ -111,6 +112,7 @@ class LinearModel:
         """What each measure adds to each article's score; float64, shape (rows, len(MEASURES))."""
         mean, scale, weights = self._style64
         z = np.clip((style_features(measures) - mean) / scale, -self.style_clip, self.style_clip)
+        z[marks_lost(measures)[:, None] & MARKS] = 0.0
         contributions: npt.NDArray[np.float64] = z * weights
         return contributions
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from framelens.calibration import Calibration
 from framelens.features.batch import FeatureBatch, featurize
 from framelens.features.reference import MEASURES, count
-from framelens.features.style import style_features
+from framelens.features.style import MARKS, WORDS_A_PERIOD, marks_lost, style_features
 from framelens.features.vocabulary import Vocabulary
 from framelens.linear import LinearModel
 
@@ -107,6 +107,26 @@ def test_style_of_an_invented_article() -> None:
     assert style["sentences"] == pytest.approx(math.log(3 / 17))
     assert style["comma"] == pytest.approx(math.log1p(100 / 16))
     assert np.isfinite(style_features(count("").measures[None])).all()
+
+
+def test_lost_punctuation_counts_as_the_mean_and_not_as_a_style(model: LinearModel) -> None:
+    whole = "The council met, and the two sides argued (at length). Residents left! " * 3  # invented
+    bare = "".join(c for c in whole if c.isalpha() or c == " ")
+    commas_left = whole.replace(".", " ").replace("!", " ")
+    batch = featurize([whole, bare, commas_left], model.vocabulary, engine="reference")
+    added = model.style_contributions(batch.measures)
+    assert marks_lost(batch.measures).tolist() == [False, True, True]
+    assert (added[0, MARKS] != 0).all()
+    assert (added[1:, MARKS] == 0).all()
+    assert (added[1:, ~MARKS] != 0).all()
+
+
+def test_punctuation_is_lost_when_a_full_stop_has_too_many_words() -> None:
+    measures = np.zeros((4, len(MEASURES)), dtype=np.int32)
+    words, period = MEASURES.index("words"), MEASURES.index("period")
+    measures[:, words] = 0, 3 * WORDS_A_PERIOD, 3 * WORDS_A_PERIOD + 1, 2**31 - 1
+    measures[:, period] = 0, 3, 3, 2**31 - 1
+    assert marks_lost(measures).tolist() == [False, False, True, False]
 
 
 @given(st.lists(st.floats(-50, 50), min_size=1, max_size=20))

@@ -32,10 +32,10 @@ def mentions(corpus) -> sp.csr_matrix:
 def test_the_first_lever_is_the_base_recipe(levers, corpus) -> None:
     from benchmarks.ablations import BASE
 
-    rows = owner_disjoint(corpus.articles).folds[0].train
-    scores = levers.base(levers.Trial(corpus, rows, LIGHT[0]))
-    fitted = fit_recipe(Recipe("owner_ensemble", LIGHT[0], BASE), corpus, rows)
-    np.testing.assert_allclose(scores, decision_scores(fitted, corpus.X), atol=1e-4)
+    fold = owner_disjoint(corpus.articles).folds[0]
+    scores = levers.base(levers.Trial(corpus, fold.train, LIGHT[0]))[fold.test]
+    fitted = fit_recipe(Recipe("owner_ensemble", LIGHT[0], BASE), corpus, fold.train)
+    np.testing.assert_allclose(scores, decision_scores(fitted, corpus.X[fold.test]), atol=1e-4)
 
 
 def test_no_lever_learns_from_the_labels_of_test_rows(levers, corpus, mentions) -> None:

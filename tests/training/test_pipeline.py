@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from framelens.features.reference import MEASURES
+from framelens.features.style import MARKS, marks_lost
 from framelens.features.vocabulary import Vocabulary
 from framelens_train.candidates import CANDIDATES, Recipe, fit_recipe, recipes
 from framelens_train.pipeline import FieldTfidf, decision_scores, linear_weights, ngram_sizes, to_linear_model
@@ -125,6 +126,19 @@ def test_test_rows_do_not_move_the_fit(corpus) -> None:
     corpus.articles.loc[others, "owner"] = "somebody else"
     after = fit_recipe(small(QUICK[0]), corpus, rows)
     np.testing.assert_array_equal(before["classifier"].coef_, after["classifier"].coef_)
+
+
+def test_lost_punctuation_is_fitted_on_as_it_is_and_scored_at_the_mean(corpus) -> None:
+    lost = marks_lost(corpus.batch.measures)
+    assert 0 < lost.sum() < len(lost)
+    features = FieldTfidf(min_df=2, sizes=ngram_sizes(corpus.vocabulary))
+    fitted_on = features.fit_transform(corpus.X).toarray()
+    scored = features.transform(corpus.X).toarray()
+    marks = scored.shape[1] - len(MEASURES) + np.flatnonzero(MARKS)
+    assert (scored[np.ix_(lost, marks)] == 0).all()
+    assert fitted_on[np.ix_(lost, marks)].any(axis=1).all()
+    scored[np.ix_(lost, marks)] = fitted_on[np.ix_(lost, marks)]
+    np.testing.assert_array_equal(scored, fitted_on)
 
 
 def test_another_vocabulary_is_refused(corpus) -> None:

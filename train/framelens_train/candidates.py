@@ -108,7 +108,7 @@ def fit_recipe(recipe: Recipe, corpus: Corpus, rows: npt.ArrayLike, *, seed: int
     chosen = np.asarray(rows, dtype=np.int64)
     features = FieldTfidf(**recipe.features, sizes=ngram_sizes(corpus.vocabulary))
     X = corpus.X[chosen]
-    classifier = fit_classifier(recipe, features.fit(X).transform(X), corpus, chosen, seed=seed)
+    classifier = fit_classifier(recipe, features.fit_transform(X), corpus, chosen, seed=seed)
     return Pipeline([("features", features), ("classifier", classifier)])
 
 

@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from framelens.features.reference import MEASURES
-from framelens.features.style import style_features
+from framelens.features.style import MARKS, marks_lost, style_features
 
 if TYPE_CHECKING:
     from framelens.features.vocabulary import Vocabulary
@@ -62,6 +62,12 @@ class FieldTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     rows it was fitted on; an article's values have the L2 norm 1 over both fields together. A style feature
     is standardised, clipped at `STYLE_CLIP` and multiplied by ``style_weight / sqrt(number of features)``;
     measures that are not used (see `style`) are multiplied by 0.
+
+    A text that has lost its punctuation is scored at the mean of the measures of punctuation, as the runtime
+    does it (`framelens.features.style.marks_lost`). It is *fitted* on as it is: `fit_transform` is not `fit`
+    and then `transform`. Where such texts come from one collector, their owner's classifier spends itself
+    on the missing marks, and that costs owners never seen less than any mending of the training rows did
+    (docs/experiments.md).
 
     Parameters
     ----------
@@ -137,13 +143,20 @@ class FieldTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.n_features_in_ = X.shape[1]
         return self
 
+    def fit_transform(self, X: sp.csr_matrix, y: object = None) -> sp.csr_matrix:
+        """Fit, and what to fit a classifier on: as `transform`, with lost punctuation left as it is."""
+        return self.fit(X)._values(X, mend=False)
+
     def transform(self, X: sp.csr_matrix) -> sp.csr_matrix:
-        """TF-IDF values, then the style features.
+        """TF-IDF values, then the style features, of articles to score.
 
         Returns
         -------
         CSR float32, shape (n, K + len(MEASURES)); the style columns are absent when `style_weight` is 0.
         """
+        return self._values(X, mend=True)
+
+    def _values(self, X: sp.csr_matrix, *, mend: bool) -> sp.csr_matrix:
         check_is_fitted(self)
         X = self._checked(X)
         if X.shape[1] != self.n_features_in_:
@@ -151,7 +164,7 @@ class FieldTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         terms = self._tfidf(X)
         if not self.style_weight:
             return terms
-        return _beside(terms, self._style(X))
+        return _beside(terms, self._style(X, mend=mend))
 
     def _tfidf(self, X: sp.csr_matrix) -> sp.csr_matrix:
         from sklearn.utils.sparsefuncs_fast import inplace_csr_row_normalize_l2
@@ -171,9 +184,12 @@ class FieldTfidf(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         inplace_csr_row_normalize_l2(terms)
         return terms
 
-    def _style(self, X: sp.csr_matrix) -> npt.NDArray[np.float32]:
-        style = style_features(_measures(X))
+    def _style(self, X: sp.csr_matrix, *, mend: bool) -> npt.NDArray[np.float32]:
+        measures = _measures(X)
+        style = style_features(measures)
         z = np.clip((style - self.style_mean_) / self.style_scale_, -STYLE_CLIP, STYLE_CLIP)
+        if mend:
+            z[marks_lost(measures)[:, None] & MARKS] = 0.0
         return np.asarray(z * self.style_factors, dtype=np.float32)
 
     @property

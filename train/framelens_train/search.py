@@ -245,8 +245,9 @@ def _fit_batch(data: Training, batch: list[Request], journal: Path, seed: int) -
     store = Journal(journal)
     with threadpool_limits(limits=1):  # one thread a fit: the bits do not depend on how many run side by side
         X = data.X[rows]
-        features = FieldTfidf(**batch[0][0].features, sizes=data.sizes).fit(X)
-        train, test = features.transform(X), features.transform(data.X[others])
+        features = FieldTfidf(**batch[0][0].features, sizes=data.sizes)
+        train = features.fit_transform(X)
+        test = features.transform(data.X[others])
         del X
         for recipe, _ in batch:
             start = time.perf_counter()

@@ -5,12 +5,32 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from framelens.features.reference import MEASURES
+from framelens.features.reference import MEASURES, PUNCTUATION_MEASURES
 
 _WORDS = MEASURES.index("words")
 _LETTERS = MEASURES.index("letters")
 _DISTINCT = MEASURES.index("distinct_words")
 _SENTENCES = MEASURES.index("sentences")
+_PERIOD = MEASURES.index("period")
+
+MARKS: npt.NDArray[np.bool_] = np.isin(MEASURES, ("sentences", *PUNCTUATION_MEASURES.values()))
+"""Which measures say nothing of a text that has lost its punctuation; bool, shape (len(MEASURES),)."""
+
+WORDS_A_PERIOD = 200
+"""A text with more words than this to a full stop has lost its punctuation: nobody writes so, feeds and
+collectors leave it so.
+"""
+
+
+def marks_lost(measures: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """Which texts have lost their punctuation on the way; bool, shape (n,).
+
+    Parameters
+    ----------
+    measures
+        int32, shape (n, len(MEASURES)).
+    """
+    return np.asarray(measures[:, _PERIOD].astype(np.int64) * WORDS_A_PERIOD < measures[:, _WORDS])
 
 
 def style_features(measures: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
