@@ -118,15 +118,17 @@ def _literals(literals: Iterable[tuple[str, int, int]], *, looked_at: int) -> ke
     buckets = np.zeros(1 << 16, dtype=np.uint16)
     for pair, bucket in pairs.items():
         buckets[pair] = number[tuple(bucket)]
-    marks = np.zeros(1 << 16, dtype=np.uint8)
+    marks = np.zeros(1 << 16, dtype=np.uint16)
     for text, within, _ in items:
         if within <= looked_at:  # the kernel looks there anyway
             continue
         if len(text) > 2:
-            marks[text[0] << 8 | text[1]] |= 1
-            marks[text[1] << 8 | text[2]] |= 2
+            group = 1 << (3 * text[1] + text[2]) % kernel.GROUPS
+            marks[text[0] << 8 | text[1]] |= group
+            marks[text[1] << 8 | text[2]] |= group << 8
         else:
-            marks[text[0] << 8 | text[1] if len(text) > 1 else slice(text[0] << 8, text[0] + 1 << 8)] |= 4
+            first = text[0] << 8
+            marks[first | text[1] if len(text) > 1 else slice(first, first + 256)] |= kernel.SHORT
     return kernel.Literals(
         marks,
         buckets,

@@ -33,6 +33,10 @@ _int64: Any = np.int64
 
 NEWLINE = 0x0A
 
+SHORT = 1 << 7
+GROUPS = 7
+"""See `Literals.marks`."""
+
 # What an instruction does, and what its numbers say. A set of first bytes below 0 holds every one.
 TEXT = 0
 """Pass the bytes ``text[a:a + b]``."""
@@ -76,10 +80,10 @@ class Literals(NamedTuple):
     Attributes
     ----------
     marks
-        uint8, shape (65536,), for the first byte of a pair times 256 plus the second (0 behind the end of the
-        text): whether a literal of three bytes or more begins with the pair (bit 0) or has it behind its
-        first byte (bit 1), and whether one of two bytes or less begins with it (bit 2). Literals of a
-        ``head`` rule of which `within` is 0, and of a ``tail`` rule of which it is 1, leave no mark.
+        uint16, shape (65536,), for the first byte of a pair times 256 plus the second (0 behind the end of
+        the text). A literal of three bytes or more sets one of the bits 0 to 6 at its first pair, and that
+        bit times 256 at its second; a shorter one sets `SHORT` at its first. Literals of a ``head`` rule of
+        which `within` is 0, and of a ``tail`` rule of which it is 1, leave no mark.
     buckets
         uint16, shape (65536,): the bucket of literals that may begin with the pair; 0 for none.
     bucket_starts, bucket_items
@@ -92,7 +96,7 @@ class Literals(NamedTuple):
         looked at where literals are found anywhere.
     """
 
-    marks: _U8s
+    marks: _U16s
     buckets: _U16s
     bucket_starts: _I32s
     bucket_items: _I32s
@@ -257,12 +261,12 @@ def _candidates(data: _U8s, start: int, stop: int, literals: Literals, room: _I6
         pair = (pair << 8 | _int64(data[at])) & 0xFFFF
         marks = _int64(literals.marks[pair])
         places[n] = at - 2
-        n += ((before & (marks >> 1)) | (before >> 2)) & 1
+        n += (before & (marks >> 8 | SHORT)) != 0
         before = marks
     places[n] = stop - 2
-    n += before >> 2 & 1
+    n += before & SHORT != 0
     places[n] = stop - 1
-    n += _int64(literals.marks[pair << 8 & 0xFFFF]) >> 2 & 1
+    n += _int64(literals.marks[pair << 8 & 0xFFFF]) & SHORT != 0
     return int(n)
 
 
