@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from framelens.clean import clean, load_rules
 from framelens.clean.column import clean_column
 from framelens.clean.kernel import space_width
+from framelens.features import arrow
 
 # The rules' invented examples, and what stands around literals.
 PIECES = st.sampled_from(
@@ -30,6 +32,13 @@ def test_a_column_is_cleaned_like_its_texts(texts: list[str | None], large: bool
     cleaned = clean_column(column)
     assert cleaned.type == pa.large_string()
     assert [text.strip() for text in cleaned.to_pylist()] == [clean(text or "") for text in texts[skip:]]
+
+
+def test_tasks_of_threads_come_back_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrow, "BYTES_PER_TASK", 64)
+    texts = [f"HARARE, May {day} (Agency) -- The dam is full on day {day}." for day in range(1, 29)]
+    assert clean_column(pa.array(texts)).to_pylist() == [f"The dam is full on day {n}." for n in range(1, 29)]
+    assert clean_column(pa.array([], pa.string())).to_pylist() == []
 
 
 def test_white_space_is_what_python_takes_for_it() -> None:

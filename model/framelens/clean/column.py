@@ -43,7 +43,7 @@ def clean_column(texts: pa.Array | pa.ChunkedArray, rules: kernel.Rules | None =
     """
     import pyarrow as pa
 
-    from framelens.features.arrow import rows_of
+    from framelens.features.arrow import Rows, in_threads, rows_of
 
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks() if texts.num_chunks != 1 else texts.chunk(0)
@@ -53,8 +53,14 @@ def clean_column(texts: pa.Array | pa.ChunkedArray, rules: kernel.Rules | None =
         binary = texts.cast(pa.large_binary()).to_pylist()
         whole = [None if text is None else text.decode("utf-8", "replace") for text in binary]
         texts = pa.array(whole, type=pa.large_string())
-    cleaned, ends = kernel.clean_rows(*rows_of(texts), rules or _tables())
-    return pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(cleaned))
+    tables = rules or _tables()
+
+    def clean_task(task: Rows) -> pa.Array:
+        cleaned, ends = kernel.clean_rows(*task, tables)
+        return pa.LargeStringArray.from_buffers(len(task.starts), pa.py_buffer(ends), pa.py_buffer(cleaned))
+
+    parts = in_threads(clean_task, rows_of(texts))
+    return parts[0] if len(parts) == 1 else pa.concat_arrays([pa.array([], pa.large_string()), *parts])
 
 
 @cache
