@@ -69,7 +69,9 @@ def test_rules_of_any_pattern_take_out_the_same(
     assert [text.strip() for text in cleaned] == [without(text, explain_clean(text, rules)) for text in texts]
 
 
-@pytest.mark.parametrize("pattern", [r"(a)\1", "(?i)a", "(?:a?)*", "(?:ab)*+", r"(?s)."])
+@pytest.mark.parametrize(
+    "pattern", [r"(a)\1", "(?i)a", "(?:a?)*", "(?:ab)*+", r"(?s).", "(?=" * 17 + "a" + ")" * 17]
+)
 def test_what_the_machine_does_not_know_is_refused(pattern: str) -> None:
     with pytest.raises(ValueError, match="compiled rules"):
         Assembler().add(pattern)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from framelens.clean import kernel
-from framelens.clean.engine import SENTENCE_END, TAIL_START
+from framelens.clean import engine, kernel
 from framelens.clean.program import Assembler
 from framelens.clean.rules import ANCHORED, Rules, load_rules
 
@@ -78,7 +77,9 @@ def compile_rules(rules: Rules) -> kernel.Rules:
     """
     assembler = Assembler()
     numbers = {rule.name: assembler.add(rule.source) for rule in rules.all}
-    sentence_end, tail_start = assembler.add(SENTENCE_END.pattern), assembler.add(TAIL_START.pattern)
+    sentence_end, tail_start = (
+        assembler.add(pattern.pattern) for pattern in (engine.SENTENCE_END, engine.TAIL_START)
+    )
     alphanumeric = assembler.add_set(r"[^\W_]")
     names = sorted(rules.triggers, key=str.encode)
     triggers = [[numbers[rule.name] for rule in rules.triggers[name]] for name in names]
@@ -106,6 +107,7 @@ def compile_rules(rules: Rules) -> kernel.Rules:
         sentence_end,
         tail_start,
         alphanumeric,
+        kernel.Limits(*(getattr(engine, name.upper()) for name in kernel.Limits._fields)),
     )
 
 

@@ -3,7 +3,8 @@
 The functions behind "the places" are those of the engine, which says what they do and why; here positions are
 bytes, so the engine's distances in characters are counted off. A regular expression is a program of
 `framelens.clean.program`, and `_run` runs it as `re` does: it tries, and goes back to the last choice.
-Everything compiled stands in this one file, because numba's cache notices a change of this file only.
+Everything compiled stands in this one file, because numba's cache notices a change of this file only; for the
+same reason the engine's limits come in as arguments.
 """
 
 from __future__ import annotations
@@ -13,16 +14,6 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from framelens.clean.engine import (
-    HEAD_PARAGRAPHS,
-    HEAD_ROUNDS,
-    HEAD_WINDOW,
-    LONGEST_SENTENCE,
-    TAIL_LINE_LENGTH,
-    TAIL_LINES,
-    TAIL_ROUNDS,
-    TAIL_WINDOW,
-)
 from framelens.features.compiled import address, jit, trailing_zeros
 
 _U8s: TypeAlias = npt.NDArray[np.uint8]
@@ -136,6 +127,19 @@ class Machine(NamedTuple):
     firsts: _U8s
 
 
+class Limits(NamedTuple):
+    """The engine's constants of these names."""
+
+    head_paragraphs: int
+    head_rounds: int
+    head_window: int
+    longest_sentence: int
+    tail_lines: int
+    tail_line_length: int
+    tail_rounds: int
+    tail_window: int
+
+
 class Rules(NamedTuple):
     """The cleaning rules; rule r is program r of the machine.
 
@@ -156,6 +160,8 @@ class Rules(NamedTuple):
         Programs of the engine's own patterns.
     alphanumeric
         A set of the machine.
+    limits
+        How far the engine looks.
     """
 
     machine: Machine
@@ -174,6 +180,7 @@ class Rules(NamedTuple):
     sentence_end: int
     tail_start: int
     alphanumeric: int
+    limits: Limits
 
 
 class Scratch(NamedTuple):
@@ -241,6 +248,7 @@ def _point(rules: Rules) -> Rules:
         rules.sentence_end,
         rules.tail_start,
         rules.alphanumeric,
+        rules.limits,
     )
 
 
@@ -705,7 +713,7 @@ def _sentence_around(
         end = stop
     elif data[end - 1] == NEWLINE or data[end - 1] == 0x20 or data[end - 1] == 0x09:
         end -= 1
-    low = _back(data, start, at, LONGEST_SENTENCE)
+    low = _back(data, start, at, rules.limits.longest_sentence)
     pc = rules.machine.programs[2 * rules.sentence_end]
     for mark in range(at - 1, low - 1, -1):
         if _begins(rules.machine, rules.machine.programs[2 * rules.sentence_end + 1], data, mark, at):
@@ -809,13 +817,13 @@ def _head(
 ) -> tuple[_I64s, int]:
     """Add what the rules for ``head`` find beside the first n cuts."""
     taken, at = n, start
-    for _ in range(HEAD_PARAGRAPHS):
-        for _ in range(HEAD_ROUNDS):
+    for _ in range(rules.limits.head_paragraphs):
+        for _ in range(rules.limits.head_rounds):
             at, limit = _next_kept(data, at, stop, cuts, taken)
             bits = _open_head(data, at, stop, rules.head, rules.head_within, scratch.places)
             if not bits:
                 break
-            end = min(limit, _ahead(data, at, stop, HEAD_WINDOW))
+            end = min(limit, _ahead(data, at, stop, rules.limits.head_window))
             behind = _first_match(rules, rules.head_rules, bits, data, start, at, end, scratch.stack)
             if behind < 0:
                 break
@@ -834,15 +842,15 @@ def _tail_starts(
     rules: Rules, data: _U8s, start: int, begin: int, stop: int, starts: _I64s, stack: _I64s
 ) -> int:
     """Write where a match of a ``tail`` rule may start, in order."""
-    n, at = 0, max(begin, _back(data, start, stop, TAIL_WINDOW))
+    n, at = 0, max(begin, _back(data, start, stop, rules.limits.tail_window))
     while True:
         first, at = _search(rules.machine, rules.tail_start, data, start, at, stop, stop, stack)
         if first < 0:
             break
         starts[n] = first
         n += 1
-    low, line = max(begin, _back(data, start, stop, TAIL_LINE_LENGTH)), stop
-    for _ in range(TAIL_LINES):
+    low, line = max(begin, _back(data, start, stop, rules.limits.tail_line_length)), stop
+    for _ in range(rules.limits.tail_lines):
         line -= 1
         while line >= low and data[line] != NEWLINE:
             line -= 1
@@ -863,7 +871,7 @@ def _tail(
 ) -> tuple[_I64s, int]:
     """Add what the rules for ``tail`` find beside the first n cuts."""
     taken, starts = n, scratch.starts
-    for _ in range(TAIL_ROUNDS):
+    for _ in range(rules.limits.tail_rounds):
         begin, stop = _last_kept(data, start, stop, cuts, taken)
         bits = _open_tail(data, start, stop, rules.tail, rules.tail_within, scratch.places)
         if not bits:
@@ -921,7 +929,7 @@ def clean_rows(data: _U8s, starts: _I64s, stops: _I64s, tables: Rules) -> tuple[
         np.empty(longest + 2, dtype=np.int64),
         np.empty(MARKS + FRAME * 256, dtype=np.int64),
         np.empty(len(tables.where), dtype=np.int64),
-        np.empty(TAIL_WINDOW + TAIL_LINES, dtype=np.int64),
+        np.empty(tables.limits.tail_window + tables.limits.tail_lines, dtype=np.int64),
     )
     cuts, masks = np.empty((64, 2), dtype=np.int64), np.empty((64, 2), dtype=np.int64)
     out, ends, used = np.empty(total, dtype=np.uint8), np.zeros(len(starts) + 1, dtype=np.int64), 0

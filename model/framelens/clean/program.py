@@ -47,6 +47,7 @@ class Assembler:
         self._sets: dict[_Characters, int] = {}
         self._firsts: dict[int, int] = {}
         self._text = bytearray()
+        self._depth = 0
 
     def add(self, source: str) -> int:
         """The number of the pattern's program."""
@@ -131,7 +132,7 @@ class Assembler:
             self._look(argument[0], argument[1], operation is sre.ASSERT_NOT, flags)
         elif operation is sre.ATOMIC_GROUP:
             self._emit(kernel.ATOMIC)
-            self._sequence(list(argument), flags)
+            self._nested(list(argument), flags)
             self._emit(kernel.ATOMIC_END)
         else:
             raise ValueError(f"{operation} is not known to the compiled rules")
@@ -179,9 +180,17 @@ class Assembler:
         if direction < 0 and shortest != longest:
             raise ValueError("what is looked back at must have one length")
         look = self._emit(kernel.LOOK)
-        self._sequence(list(items), flags)
+        self._nested(list(items), flags)
         self._emit(kernel.LOOK_END, negative)
         self._fill(look, shortest if direction < 0 else 0, negative, len(self.code))
+
+    def _nested(self, items: list[Any], flags: int) -> None:
+        """A sequence within a look or an atomic group, for each of which the machine needs a mark."""
+        self._depth += 1
+        if self._depth > kernel.MARKS:
+            raise ValueError(f"the compiled rules know {kernel.MARKS} looks within one another at most")
+        self._sequence(items, flags)
+        self._depth -= 1
 
     def _fill(self, at: int, *arguments: int) -> None:
         self.code[at + 1 : at + 1 + len(arguments)] = arguments
