@@ -207,6 +207,32 @@ def gated(trial: Trial) -> Floats:
     return trial.anchored(trial.ensemble(trial.own_members) + 2 * sure)
 
 
+def hinged(trial: Trial, features: Mapping[str, Any] | None = None) -> Floats:
+    """Twice what a pooled classifier, hardly regularised, scores beyond .8: known owners' state articles."""
+    from sklearn.linear_model import SGDClassifier
+
+    X = Trial(trial.corpus, trial.rows, features).X if features else trial.X
+    solver = SGDClassifier(
+        loss="log_loss",
+        penalty="elasticnet",
+        alpha=1e-6,
+        max_iter=20,
+        tol=None,
+        average=True,
+        random_state=0,
+    )
+    solver.fit(X[trial.rows], trial.y, sample_weight=trial.weights / trial.weights.mean())
+    known = trial.spread(X @ solver.coef_[0])
+    independent = trial.y == 0
+    known -= np.average(known[trial.rows][independent], weights=trial.weights[independent])
+    return trial.anchored(trial.ensemble(trial.own_members) + 2 * np.maximum(0, known - 0.8))
+
+
+def hinged_with_layout(trial: Trial) -> Floats:
+    """The same, and the classifier sees the measures of layout and collection, too."""
+    return hinged(trial, {**LIGHT[0], "style_weight": 1.0, "style": "all"})
+
+
 def style_alone(trial: Trial) -> Floats:
     """Members on the framing measures alone, strongly regularised."""
     return trial.ensemble(trial.members(trial.X[:, -M:].tocsr()))
@@ -254,6 +280,8 @@ LEVERS: tuple[Lever, ...] = (
     Lever("countries of independents even", countries_even),
     Lever("hard independents heavier", hard_negatives),
     Lever("pooled member where it is sure", gated),
+    Lever("hinge for known owners", hinged),
+    Lever("hinge that sees layout, too", hinged_with_layout),
     Lever("country mentions alone", countries),
     Lever("terms without punctuation", base, vetoed=has_mark),
     Lever("neither terms nor measures of punctuation", base, vetoed=has_mark, muted=MARK_MEASURES),
