@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from framelens.clean import column
+from framelens.clean.rules import load_rules
 from framelens.features import compiled
 from framelens.features.compiled import RoomError
 
@@ -90,7 +92,7 @@ def test_a_kernel_is_compiled_once_for_all_processes(tmp_path: Path, folder: Pat
         module = load(tmp_path)
         assert (doubled(module), doubled(module)) == ([2, 4, 6], [2, 4, 6])
     assert made == ["double"]
-    assert [file.suffix for file in folder.iterdir()] == [".kernel"]
+    assert [file.suffix for file in folder.iterdir()] == [".kept"]
 
 
 def test_each_type_of_array_has_machine_code_of_its_own(
@@ -189,7 +191,7 @@ def test_two_processes_at_once_both_answer_and_leave_one_file(tmp_path: Path, fo
         for _ in range(2)
     ]
     assert [one.communicate(timeout=120)[0] for one in both] == ["[0, 2, 4, 6]\n"] * 2
-    assert [file.suffix for file in folder.iterdir()] == [".kernel"]
+    assert [file.suffix for file in folder.iterdir()] == [".kept"]
 
 
 @pytest.mark.usefixtures("folder")
@@ -205,16 +207,43 @@ def test_what_a_kernel_cannot_do_is_refused(tmp_path: Path) -> None:
         module.allocate(3)
 
 
-def test_a_second_process_scores_a_batch_without_numba() -> None:
+def test_what_is_made_of_files_is_made_again_when_one_changes(tmp_path: Path, folder: Path) -> None:
+    made = []
+
+    def make() -> list[str]:
+        made.append("again")
+        return [file.read_text(encoding="utf-8") for file in sorted(tmp_path.glob("*.txt"))]
+
+    (tmp_path / "a.txt").write_text("one", encoding="utf-8")
+    module = str(tmp_path / "module.py")
+    assert [compiled.kept(module, make) for _ in range(2)] == [["one"]] * 2
+    (tmp_path / "a.txt").write_text("two", encoding="utf-8")
+    assert [compiled.kept(module, make) for _ in range(2)] == [["two"]] * 2
+    assert made == ["again"] * 2
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_the_rules_are_the_same_from_the_files_and_as_they_were_kept(folder: Path) -> None:
+    for _ in range(2):
+        again = compiled.kept(column.__file__, column._compile_shipped)
+        np.testing.assert_equal(again, column.compile_rules(load_rules()))
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_a_second_process_scores_without_numba_and_without_pandas(tmp_path: Path) -> None:
+    """Each would take longer to import than all the rest takes."""
+    rows, scored = tmp_path / "rows.jsonl", tmp_path / "scored.parquet"
+    rows.write_text('{"text": "The dam is full, the ministry said on Tuesday."}\n' * 30, encoding="utf-8")
     code = (
-        "import sys, framelens\n"
-        "found = framelens.predict_batch(['The dam is full, the ministry said on Tuesday. ' * 20] * 300)\n"
-        "assert len(found) == 300\n"
-        "print('numba' in sys.modules)"
+        "import sys; from framelens.cli import main; code = main()\n"
+        "print(code, *sorted({'numba', 'pandas', 'scipy'} & set(sys.modules)))"
     )
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     said = [
-        subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+        subprocess.run(
+            [sys.executable, "-c", code, "score", str(rows), "-o", str(scored)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True, text=True, check=True,
+        ).stdout
         for _ in range(2)
-    ]
-    assert said[1].stdout == "False\n"
+    ]  # fmt: skip
+    assert said[1] == "0\n"

@@ -285,9 +285,9 @@ def test_the_kernel_was_compiled_when_the_image_was_built(container: Container) 
     built, used = root / "srv/framelens/kernels", root / "tmp"
     assert container.ask("/v1/predict", {"text": ARTICLE})[0] == 200
     assert container.ask("/v1/predict/batch", {"texts": [ARTICLE] * 40})[0] == 200
-    kernels = sorted(path.relative_to(built) for path in built.rglob("*.kernel"))
+    kernels = sorted(path.relative_to(built) for path in built.rglob("*.kept"))
     assert kernels
-    assert sorted(path.relative_to(used) for path in used.rglob("*.kernel")) == kernels
+    assert sorted(path.relative_to(used) for path in used.rglob("*.kept")) == kernels
 
 
 def test_every_package_of_the_image_is_pinned(image: Image) -> None:

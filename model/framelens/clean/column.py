@@ -12,6 +12,7 @@ import numpy.typing as npt
 from framelens.clean import engine, kernel
 from framelens.clean.program import Assembler
 from framelens.clean.rules import ANCHORED, Rules, load_rules
+from framelens.features.compiled import RoomError, kept
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,7 +44,6 @@ def clean_column(texts: pa.Array | pa.ChunkedArray, rules: kernel.Rules | None =
     import pyarrow as pa
 
     from framelens.features.arrow import Rows, in_threads, rows_of
-    from framelens.features.compiled import RoomError
 
     if isinstance(texts, pa.ChunkedArray):
         texts = texts.combine_chunks() if texts.num_chunks != 1 else texts.chunk(0)
@@ -91,6 +91,10 @@ def _make_scratch(longest: int, rules: kernel.Rules, more: int) -> kernel.Scratc
 
 @cache
 def _tables() -> kernel.Rules:
+    return kept(__file__, _compile_shipped)
+
+
+def _compile_shipped() -> kernel.Rules:
     return compile_rules(load_rules())
 
 

@@ -12,6 +12,7 @@ import ctypes
 import hashlib
 import logging
 import os
+import pickle
 import sys
 import tempfile
 import threading
@@ -74,23 +75,16 @@ class Kernel(Generic[_Parameters, _Result]):
         return cast(_Result, result.value)
 
     def _load(self, signature: str, args: tuple[Any, ...], passed: list[_Number]) -> _Loaded:
-        name, key = f"{self._function.__module__}.{self._function.__name__}", self._key(signature)
-        code = _read(folders := _folders(self._function), file := f"{name}-{key}.kernel")
-        if code is None:
-            code = _compile(self._dispatcher, args, passed)
-            _keep(folders, file, code)
-        return _Loaded(code)
-
-    def _key(self, signature: str) -> str:
-        """Of all that decides on the code: sources, numbers from other modules, compiler, machine."""
+        source = Path(self._function.__code__.co_filename)
+        # all that decides on the code: the module and what it has from others, the compiler, the processor
         numbers = {
             name: repr(value)
             for name, value in sorted(self._function.__globals__.items())
             if isinstance(value, int | float | np.generic | tuple)
         }
-        sources = [Path(path).read_bytes() for path in (__file__, self._function.__code__.co_filename)]
-        about = (signature, numbers, _versions(), sys.version_info[:2], _processor(), *sources)
-        return hashlib.sha256(repr(about).encode()).hexdigest()[:32]
+        depends = (signature, numbers, _versions(), _processor(), source.read_bytes())
+        name = f"{self._function.__module__}.{self._function.__name__}"
+        return _Loaded(_kept(name, source, depends, lambda: _compile(self._dispatcher, args, passed)))
 
     @cached_property
     def _dispatcher(self) -> Any:
@@ -212,11 +206,41 @@ def _versions() -> tuple[str, ...]:
 # -- the files ----------------------------------------------------------------------------------------------
 
 
-def _folders(function: Callable[..., object]) -> list[Path]:
-    """Where machine code may be kept, the best place first; the same as numba's."""
+def kept(module: str, make: Callable[[], _Result]) -> _Result:
+    """What a function makes of nothing but the files beside a module; made again when one of them changes.
+
+    Parameters
+    ----------
+    module
+        The module's ``__file__``.
+    make
+        What it returns is pickled: it is kept where compiled code is, and as much to be trusted.
+    """
+    files = sorted(file for file in Path(module).parent.iterdir() if file.is_file())
+    depends = [(file.name, file.read_bytes()) for file in files]
+    name = f"{make.__module__}.{make.__name__}"
+    made: _Result = pickle.loads(
+        _kept(name, Path(module), (depends, np.__version__), lambda: pickle.dumps(make()))
+    )
+    return made
+
+
+def _kept(name: str, source: Path, depends: object, make: Callable[[], bytes]) -> bytes:
+    """What is kept under this name, for what it depends on; made and kept if it is not there."""
+    about = repr((sys.version_info[:3], Path(__file__).read_bytes(), depends))
+    file = f"{name}-{hashlib.sha256(about.encode()).hexdigest()[:32]}.kept"
+    content = _read(folders := _folders(source), file)
+    if content is None:
+        content = make()
+        _keep(folders, file, content)
+    return content
+
+
+def _folders(source: Path) -> list[Path]:
+    """Where something may be kept, the best place first; the same as numba's."""
     if chosen := os.environ.get("NUMBA_CACHE_DIR"):
         return [Path(chosen)]
-    beside = Path(function.__code__.co_filename).parent / "__pycache__"
+    beside = source.parent / "__pycache__"
     home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
     return [beside, Path(home) / "framelens"]
 
@@ -233,7 +257,7 @@ def _read(folders: list[Path], file: str) -> bytes | None:
     return None
 
 
-def _keep(folders: list[Path], file: str, code: bytes) -> None:
+def _keep(folders: list[Path], file: str, content: bytes) -> None:
     """Write beside and move into place: another process sees all of it or nothing."""
     why: OSError | None = None
     for folder in folders:
@@ -241,7 +265,7 @@ def _keep(folders: list[Path], file: str, code: bytes) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{file}.", delete=False) as fresh:
-                fresh.write(hashlib.sha256(code).digest() + code)
+                fresh.write(hashlib.sha256(content).digest() + content)
             Path(fresh.name).replace(folder / file)
         except OSError as error:
             why = error
