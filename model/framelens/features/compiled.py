@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import importlib.util
 import logging
 import os
 import pickle
@@ -21,9 +22,9 @@ from functools import cache, cached_property, update_wrapper
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, cast
 
+import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
-from llvmlite import ir
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
@@ -174,11 +175,14 @@ def _numba_type(value: Any) -> Any:
 
 @cache
 def _processor() -> tuple[str, str, str]:
-    """System, processor and its features; numba's variables stand for others."""
+    """System, processor and its features; as for numba, its variables stand for others."""
     name, features = os.environ.get("NUMBA_CPU_NAME"), os.environ.get("NUMBA_CPU_FEATURES")
-    if features is None:
-        features = llvm.get_host_cpu_features().flatten() if name is None else ""
-    return llvm.get_process_triple(), llvm.get_host_cpu_name() if name is None else name, features
+    if features is None and name != "generic":
+        try:
+            features = llvm.get_host_cpu_features().flatten()
+        except RuntimeError:  # unknown to LLVM: what all of this name have
+            features = None
+    return llvm.get_process_triple(), llvm.get_host_cpu_name() if name is None else name, features or ""
 
 
 def _machine() -> Any:
@@ -198,9 +202,11 @@ def _machine() -> Any:
 
 @cache
 def _versions() -> tuple[str, ...]:
-    from importlib import metadata
-
-    return tuple(metadata.version(name) for name in ("llvmlite", "numba", "numpy"))
+    """Of llvmlite, numpy and numba; of this by the name of its files, which are not read yet."""
+    numba = importlib.util.find_spec("numba")
+    places = numba.submodule_search_locations if numba else None
+    found = [file.name for place in places or () for file in Path(place).parent.glob("numba-*")]
+    return llvmlite.__version__, np.__version__, *sorted(found)
 
 
 # -- the files ----------------------------------------------------------------------------------------------
@@ -325,7 +331,7 @@ def _load(_typing_context: object, pointer: Any, index: Any) -> object:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         place = builder.gep(arguments[0], [arguments[1]])
-        words = builder.bitcast(place, ir.IntType(64).as_pointer())
+        words = builder.bitcast(place, context.get_value_type(types.uint64).as_pointer())
         return builder.load(words, align=1)
 
     return types.uint64(pointer, types.int64), generate
@@ -339,7 +345,7 @@ def _count_zeros(_typing_context: object, number: Any) -> object:
     from numba.core import types
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+        return builder.cttz(arguments[0], context.get_constant(types.boolean, False))
 
     return types.uint64(types.uint64), generate
 

@@ -77,7 +77,8 @@ def _term_hashes(terms: Sequence[str]) -> npt.NDArray[np.uint64]:
         x = (tokens[rest] ^ (chunks & (np.uint64(_MASK) >> beyond))) * np.uint64(GOLDEN)
         tokens[rest] = x ^ (x >> np.uint64(32))
         done += 8
-    sizes = np.array([term.count(" ") + 1 for term in terms], dtype=np.int64)
+    ends = np.cumsum(np.fromiter(map(len, terms), dtype=np.int64, count=len(terms)) + 1) - 1
+    sizes = np.diff(np.searchsorted(spaces, ends, side="right"), prepend=0)
     first = np.cumsum(sizes) - sizes
     hashes: npt.NDArray[np.uint64] = tokens[first]
     for n in range(1, int(sizes.max(initial=0))):
@@ -195,21 +196,23 @@ def open_addressing(
     places = (hashes & np.uint64(slots - 1)).astype(np.int64)
     while (
         waiting.size
-    ):  # one round a probe: the first of those that want an empty slot gets it, the rest move on
+    ):  # one round a probe: the first of those that want an empty slot gets it, the rest go on
         wanted = places[waiting]
-        slot, first = np.unique(wanted, return_index=True)
-        first = first[columns[slot] < 0]
-        winners = waiting[first]
-        columns[wanted[first]] = winners
-        keys[wanted[first]] = hashes[winners]
-        waiting = np.delete(waiting, first)
+        free = columns[wanted] < 0
+        columns[wanted[free][::-1]] = waiting[free][::-1]  # of several the last assignment holds
+        waiting = waiting[columns[wanted] != waiting]
         places[waiting] = (places[waiting] + 1) & (slots - 1)
+    taken = columns >= 0
+    keys[taken] = hashes[columns[taken]]
     keys.setflags(write=False)
     columns.setflags(write=False)
     return keys, columns
 
 
 def _refuse_collisions(terms: Sequence[str], hashes: npt.NDArray[np.uint64]) -> None:
+    ordered = np.sort(hashes)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return
     order = np.argsort(hashes, kind="stable")
     same = np.flatnonzero(hashes[order][1:] == hashes[order][:-1])
     if same.size:
