@@ -182,6 +182,17 @@ def test_what_is_kept_can_be_read_where_nothing_can_be_written(
     assert made == ["double"]
 
 
+def test_what_one_user_has_compiled_another_may_read(tmp_path: Path, folder: Path) -> None:
+    """As where root builds an image and somebody else runs it."""
+    before = os.umask(0o022)
+    try:
+        assert doubled(load(tmp_path)) == [2, 4, 6]
+    finally:
+        os.umask(before)
+    (kept,) = folder.iterdir()
+    assert kept.stat().st_mode & 0o777 == 0o644
+
+
 def test_two_processes_at_once_both_answer_and_leave_one_file(tmp_path: Path, folder: Path) -> None:
     load(tmp_path)
     code = "import numpy, doubling; a = numpy.arange(4); doubling.double(a, 4); print(a.tolist())"

@@ -15,7 +15,6 @@ import logging
 import os
 import pickle
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from functools import cache, cached_property, update_wrapper
@@ -141,7 +140,7 @@ def _compile(dispatcher: Any, args: tuple[Any, ...], passed: list[_Number]) -> b
     wanted = tuple(map(_numba_type, args))
     dispatcher.compile(wanted)
     compiled = dispatcher.overloads[wanted]
-    module = llvm.parse_assembly(dispatcher.inspect_llvm(wanted))
+    module = llvm.parse_bitcode(compiled.library.serialize_using_bitcode()[-1])
     function = module.get_function(compiled.fndesc.llvm_func_name)
     what, returned = compiled.fndesc.qualname, compiled.signature.return_type
     if not isinstance(returned, types.Integer | types.Boolean | types.NoneType):
@@ -267,16 +266,16 @@ def _keep(folders: list[Path], file: str, content: bytes) -> None:
     """Write beside and move into place: another process sees all of it or nothing."""
     why: OSError | None = None
     for folder in folders:
-        fresh = None
+        fresh = folder / f".{file}.{os.getpid()}-{threading.get_ident()}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{file}.", delete=False) as fresh:
-                fresh.write(hashlib.sha256(content).digest() + content)
-            Path(fresh.name).replace(folder / file)
+            try:
+                fresh.write_bytes(hashlib.sha256(content).digest() + content)
+                fresh.replace(folder / file)
+            finally:
+                fresh.unlink(missing_ok=True)
         except OSError as error:
             why = error
-            if fresh is not None:
-                Path(fresh.name).unlink(missing_ok=True)
         else:
             return
     _say_uncached(str(why))
