@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
-import itertools
 import logging
 import os
 import subprocess
@@ -43,7 +43,6 @@ def double(numbers, n):
 def allocate(n):
     return len(np.zeros(n))
 """
-_number = itertools.count()
 
 
 @pytest.fixture
@@ -158,18 +157,54 @@ def test_another_processor_gets_machine_code_of_its_own(
     assert made == ["double"] * 2
 
 
+@pytest.mark.parametrize("missing", [False, True])
 def test_without_a_writable_folder_it_is_compiled_each_time_and_that_is_said_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[str], caplog: pytest.LogCaptureFixture
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    made: list[str],
+    caplog: pytest.LogCaptureFixture,
+    missing: bool,
 ) -> None:
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file" / "folder"))
+    """Root may write everywhere, so the folder is a file, or refuses."""
+
+    def refuse(path: Path, content: bytes) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    module = load(tmp_path)
+    if missing:
+        folder.touch()
+    else:
+        monkeypatch.setattr(Path, "write_bytes", refuse)
     compiled._say_uncached.cache_clear()
     with caplog.at_level(logging.WARNING):
         for dtype in ("int64", "int32"):
-            assert doubled(load(tmp_path), dtype) == [2, 4, 6]
+            assert doubled(module, dtype) == [2, 4, 6]
     assert made == ["double"] * 2
     assert len(caplog.records) == 1
     assert "set NUMBA_CACHE_DIR to a writable folder" in caplog.text
+
+
+def test_the_next_folder_is_taken_where_nothing_can_be_written_beside_the_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[str]
+) -> None:
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (tmp_path / "__pycache__").touch()
+    for _ in range(2):
+        assert doubled(load(tmp_path)) == [2, 4, 6]
+    assert made == ["double"]
+    assert len(list((tmp_path / "home" / "framelens").iterdir())) == 1
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_module_without_its_source_is_compiled_each_time(tmp_path: Path, made: list[str]) -> None:
+    for _ in range(2):
+        module = load(tmp_path)
+        (tmp_path / "doubling.py").unlink()
+        assert doubled(module) == [2, 4, 6]
+    assert made == ["double"] * 2
 
 
 def test_what_is_kept_can_be_read_where_nothing_can_be_written(
@@ -223,12 +258,12 @@ def test_what_is_made_of_files_is_made_again_when_one_changes(tmp_path: Path, fo
 
     def make() -> list[str]:
         made.append("again")
-        return [file.read_text(encoding="utf-8") for file in sorted(tmp_path.glob("*.txt"))]
+        return [file.read_text(encoding="utf-8") for file in sorted(tmp_path.glob("*.toml"))]
 
-    (tmp_path / "a.txt").write_text("one", encoding="utf-8")
+    (tmp_path / "a.toml").write_text("one", encoding="utf-8")
     module = str(tmp_path / "module.py")
     assert [compiled.kept(module, make) for _ in range(2)] == [["one"]] * 2
-    (tmp_path / "a.txt").write_text("two", encoding="utf-8")
+    (tmp_path / "a.toml").write_text("two", encoding="utf-8")
     assert [compiled.kept(module, make) for _ in range(2)] == [["two"]] * 2
     assert made == ["again"] * 2
     assert len(list(folder.iterdir())) == 2

@@ -17,6 +17,7 @@ import pickle
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache, cached_property, update_wrapper
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, cast
@@ -76,13 +77,16 @@ class Kernel(Generic[_Parameters, _Result]):
 
     def _load(self, signature: str, args: tuple[Any, ...], passed: list[_Number]) -> _Loaded:
         source = Path(self._function.__code__.co_filename)
-        # all that decides on the code: the module and what it has from others, the compiler, the processor
-        numbers = {
-            name: repr(value)
-            for name, value in sorted(self._function.__globals__.items())
-            if isinstance(value, int | float | np.generic | tuple)
-        }
-        depends = (signature, numbers, _versions(), _processor(), source.read_bytes())
+
+        def depends() -> object:
+            """All that decides on the code: the module and what it has from others, compiler, processor."""
+            numbers = {
+                name: repr(value)
+                for name, value in sorted(self._function.__globals__.items())
+                if isinstance(value, int | float | np.generic | tuple)
+            }
+            return signature, numbers, _versions(), _processor(), source.read_bytes()
+
         name = f"{self._function.__module__}.{self._function.__name__}"
         return _Loaded(_kept(name, source, depends, lambda: _compile(self._dispatcher, args, passed)))
 
@@ -212,7 +216,7 @@ def _versions() -> tuple[str, ...]:
 
 
 def kept(module: str, make: Callable[[], _Result]) -> _Result:
-    """What a function makes of nothing but the files beside a module; made again when one of them changes.
+    """What a function makes of the sources and tables beside a module; made again when one of them changes.
 
     Parameters
     ----------
@@ -221,18 +225,24 @@ def kept(module: str, make: Callable[[], _Result]) -> _Result:
     make
         What it returns is pickled: it is kept where compiled code is, and as much to be trusted.
     """
-    files = sorted(file for file in Path(module).parent.iterdir() if file.is_file())
-    depends = [(file.name, file.read_bytes()) for file in files]
+    source = Path(module)
+
+    def depends() -> object:
+        files = sorted(file for file in source.parent.iterdir() if file.suffix in (".py", ".toml"))
+        return np.__version__, [(file.name, file.read_bytes()) for file in files]
+
     name = f"{make.__module__}.{make.__name__}"
-    made: _Result = pickle.loads(
-        _kept(name, Path(module), (depends, np.__version__), lambda: pickle.dumps(make()))
-    )
+    made: _Result = pickle.loads(_kept(name, source, depends, lambda: pickle.dumps(make())))
     return made
 
 
-def _kept(name: str, source: Path, depends: object, make: Callable[[], bytes]) -> bytes:
+def _kept(name: str, source: Path, depends: Callable[[], object], make: Callable[[], bytes]) -> bytes:
     """What is kept under this name, for what it depends on; made and kept if it is not there."""
-    about = repr((sys.version_info[:3], Path(__file__).read_bytes(), depends))
+    try:
+        about = repr((sys.version_info[:3], Path(__file__).read_bytes(), depends()))
+    except OSError:  # installed without its sources
+        _say_uncached("there are no sources to tell by whether it is still right")
+        return make()
     file = f"{name}-{hashlib.sha256(about.encode()).hexdigest()[:32]}.kept"
     content = _read(folders := _folders(source), file)
     if content is None:
@@ -245,9 +255,11 @@ def _folders(source: Path) -> list[Path]:
     """Where something may be kept, the best place first; the same as numba's."""
     if chosen := os.environ.get("NUMBA_CACHE_DIR"):
         return [Path(chosen)]
-    beside = source.parent / "__pycache__"
-    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    return [beside, Path(home) / "framelens"]
+    folders = [source.parent / "__pycache__"]
+    with suppress(RuntimeError):  # a user without a home
+        home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+        folders.append(Path(home) / "framelens")
+    return folders
 
 
 def _read(folders: list[Path], file: str) -> bytes | None:
@@ -264,7 +276,7 @@ def _read(folders: list[Path], file: str) -> bytes | None:
 
 def _keep(folders: list[Path], file: str, content: bytes) -> None:
     """Write beside and move into place: another process sees all of it or nothing."""
-    why: OSError | None = None
+    why = ""
     for folder in folders:
         fresh = folder / f".{file}.{os.getpid()}-{threading.get_ident()}"
         try:
@@ -275,10 +287,10 @@ def _keep(folders: list[Path], file: str, content: bytes) -> None:
             finally:
                 fresh.unlink(missing_ok=True)
         except OSError as error:
-            why = error
+            why = f"{folder}: {error.strerror}"
         else:
             return
-    _say_uncached(str(why))
+    _say_uncached(why)
 
 
 @cache
