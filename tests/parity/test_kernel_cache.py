@@ -269,6 +269,22 @@ def test_what_is_made_of_files_is_made_again_when_one_changes(tmp_path: Path, fo
     assert len(list(folder.iterdir())) == 2
 
 
+def test_what_older_sources_gave_is_deleted_in_time(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make() -> int:
+        return version
+
+    for version in range(compiled._VARIANTS + 5):
+        (tmp_path / "version.toml").write_text(f"version = {version}", encoding="utf-8")
+        assert compiled.kept(str(tmp_path / "module.py"), make) == version
+        for age, file in enumerate(sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime)):
+            os.utime(file, (age, age))  # where the clock of the file system is coarse
+    assert len(list(folder.iterdir())) == compiled._VARIANTS
+    monkeypatch.setattr(compiled, "_keep", None)
+    assert compiled.kept(str(tmp_path / "module.py"), make) == version
+
+
 def test_the_rules_are_the_same_from_the_files_and_as_they_were_kept(folder: Path) -> None:
     for _ in range(2):
         again = compiled.kept(column.__file__, column._compile_shipped)

@@ -34,6 +34,8 @@ _SYMBOL = "kernel"
 _OUTSIDE = frozenset(("log", "memcpy", "memmove", "memset", "sqrt"))
 """What machine code may call: the C library. Anything else would be numba's or Python's, and is not there."""
 _PASSED_AS = {"double": ctypes.c_double, "i64": ctypes.c_int64}
+_VARIANTS = 16
+"""So many of one name are kept: for other arguments, processors and interpreters, or of other sources."""
 _DIGEST = hashlib.sha256().digest_size
 
 
@@ -289,8 +291,17 @@ def _keep(folders: list[Path], file: str, content: bytes) -> None:
         except OSError as error:
             why = f"{folder}: {error.strerror}"
         else:
+            _forget(folder, file.rpartition("-")[0])
             return
     _say_uncached(why)
+
+
+def _forget(folder: Path, name: str) -> None:
+    """Delete all of this name but the latest: what older sources gave is of no use."""
+    with suppress(OSError):  # another process may be quicker
+        files = sorted(folder.glob(f"{name}-*.kept"), key=lambda file: file.stat().st_mtime, reverse=True)
+        for file in files[_VARIANTS:]:
+            file.unlink(missing_ok=True)
 
 
 @cache
