@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from framelens.abstain import REASONS, reasons_to_abstain
+from framelens.arrays import arrow_numbers, arrow_strings
 from framelens.artifact import Artifact, load_model
 from framelens.clean import clean
 from framelens.errors import UserError
@@ -149,17 +150,17 @@ class PredictionBatch:
 
         row, reason = np.nonzero(self.reasons)
         offsets = np.searchsorted(row, np.arange(len(self) + 1)).astype(np.int32)
-        names = pa.array(REASONS, type=pa.string()).take(pa.array(reason, type=pa.int64()))
-        return pa.table(
-            {
-                "label": pa.array(self.label.tolist(), type=pa.string()),
-                "p_state": self.p_state,
-                "score": self.score,
-                "reasons": pa.ListArray.from_arrays(offsets, names),
-                "forced_label": pa.array(self.forced_label.tolist(), type=pa.string()),
-                "words": self.words,
-            }
-        )
+        labels, names = arrow_strings(("independent", "state", "abstain")), arrow_strings(REASONS)
+        forced = self.forced_state.astype(np.int64)
+        columns = {
+            "label": labels.take(arrow_numbers(np.where(self.reasons.any(axis=1), 2, forced))),
+            "p_state": arrow_numbers(self.p_state),
+            "score": arrow_numbers(self.score),
+            "reasons": pa.ListArray.from_arrays(arrow_numbers(offsets), names.take(arrow_numbers(reason))),
+            "forced_label": labels.take(arrow_numbers(forced)),
+            "words": arrow_numbers(self.words),
+        }
+        return pa.Table.from_arrays(list(columns.values()), names=list(columns))
 
     def to_pandas(self) -> pd.DataFrame:
         """A DataFrame with the columns of `to_arrow`; needs pandas."""

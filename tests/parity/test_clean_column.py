@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from framelens.clean import clean, load_rules
+from framelens.clean import clean, column, kernel, load_rules
 from framelens.clean.column import clean_column
 from framelens.clean.kernel import space_width
 from framelens.features import arrow
@@ -39,6 +39,22 @@ def test_tasks_of_threads_come_back_in_order(monkeypatch: pytest.MonkeyPatch) ->
     texts = [f"HARARE, May {day} (Agency) -- The dam is full on day {day}." for day in range(1, 29)]
     assert clean_column(pa.array(texts)).to_pylist() == [f"The dam is full on day {n}." for n in range(1, 29)]
     assert clean_column(pa.array([], pa.string())).to_pylist() == []
+
+
+def test_an_article_with_more_to_cut_than_there_is_room_for_is_cleaned_with_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def make_scratch(longest: int, rules: kernel.Rules, more: int) -> kernel.Scratch:
+        asked.append(more)
+        return real(longest, rules, more)
+
+    asked: list[int] = []
+    real = column._make_scratch
+    monkeypatch.setattr(column, "_make_scratch", make_scratch)
+    everywhere = [rule.example for rule in load_rules().all if rule.where not in ("head", "tail")]
+    texts = ["\n".join(everywhere * 8), everywhere[0]]
+    assert [text.strip() for text in clean_column(pa.array(texts)).to_pylist()] == [clean(t) for t in texts]
+    assert asked == [1, 8]
 
 
 def test_white_space_is_what_python_takes_for_it() -> None:

@@ -152,6 +152,16 @@ def test_many_tasks_keep_their_order() -> None:
     assert batch.rows == 40_000
 
 
+@pytest.mark.parametrize("rows", [1, 3])
+def test_more_terms_than_there_is_room_for_are_counted_with_more(rows: int) -> None:
+    text = " ".join(f"{a}{b}{c}" for a in "bcdfgh" for b in "klmnpqrstvwx" for c in "defghijklmnopqrstuvwxyz")
+    texts: list[str | None] = [text] * rows
+    vocabulary = vocabulary_of(texts)
+    found = featurize(texts, vocabulary, engine="kernel")
+    assert len(found.term) > 1024 + rows * len(text) // 4
+    assert_equal(found, featurize(texts, vocabulary, engine="reference"))
+
+
 def test_the_kernel_knows_the_character_classes_by_their_values() -> None:
     assert {kind.name: getattr(kernel, kind.name) for kind in CharClass} == {
         k.name: int(k) for k in CharClass

@@ -1,32 +1,311 @@
-"""Where numba may write nowhere, the kernel is compiled without its cache, and that is said once."""
+"""A kernel is compiled once: kept where that can be, compiled again where what is kept will not do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import errno
+import importlib.util
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
+from framelens.clean import column
+from framelens.clean.rules import load_rules
 from framelens.features import compiled
+from framelens.features.compiled import RoomError
+
+SOURCE = """
+from framelens.features.compiled import RoomError, item, jit
+from framelens.features.vocabulary import OFFSET
+import numpy as np
+
+FACTOR = OFFSET // OFFSET + 1
+
+@jit
+def multiply(numbers, n, factor):
+    if n < 0:
+        raise RoomError
+    for i in range(n):
+        numbers[i] *= factor
+    return n
+
+@jit
+def double(numbers, n):
+    return multiply(numbers, n, FACTOR)
+
+@jit
+def allocate(n):
+    return len(np.zeros(n))
+"""
 
 
-def test_an_unwritable_cache_is_said_once_and_does_no_harm(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where kernels are kept; empty."""
+    kept = tmp_path / "kept"
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(kept))
+    return kept
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of what is compiled."""
+    names: list[str] = []
+
+    def compile_(dispatcher: Any, *args: Any) -> bytes:
+        names.append(dispatcher.py_func.__name__)
+        return real(dispatcher, *args)
+
+    real = compiled._compile
+    monkeypatch.setattr(compiled, "_compile", compile_)
+    return names
+
+
+def load(folder: Path, source: str = SOURCE) -> ModuleType:
+    """The module of this source, as a process that has called nothing yet has it."""
+    path = folder / "doubling.py"
+    path.write_text(source, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("doubling", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def doubled(module: ModuleType, dtype: str = "int64") -> list[int]:
+    """1, 2 and 3, doubled by the kernel."""
+    numbers = np.array([1, 2, 3], dtype=dtype)
+    assert module.double(numbers, 3) == 3
+    return [int(number) for number in numbers]
+
+
+def test_a_kernel_is_compiled_once_for_all_processes(tmp_path: Path, folder: Path, made: list[str]) -> None:
+    for _ in range(3):
+        module = load(tmp_path)
+        assert (doubled(module), doubled(module)) == ([2, 4, 6], [2, 4, 6])
+    assert made == ["double"]
+    assert [file.suffix for file in folder.iterdir()] == [".kept"]
+
+
+def test_each_type_of_array_has_machine_code_of_its_own(
+    tmp_path: Path, folder: Path, made: list[str]
 ) -> None:
-    def njit(*, cache: bool = False, **_: Any) -> Callable[[Any], Any]:
-        if cache:
-            raise RuntimeError("cannot cache function: no locator available")
-        return lambda function: function
+    module = load(tmp_path)
+    assert [doubled(module, dtype) for dtype in ("int64", "int32", "uint8")] == [[2, 4, 6]] * 3
+    assert len(made) == len(list(folder.iterdir())) == 3
 
-    monkeypatch.setattr(compiled.numba, "njit", njit)
-    monkeypatch.setattr(compiled, "_uncached", [])
 
-    def double(x: int) -> int:
-        return 2 * x
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(lambda kept: kept[:-100], id="truncated"),
+        pytest.param(lambda kept: kept[:-100] + bytes(100), id="overwritten"),
+        pytest.param(lambda kept: b"", id="empty"),
+        pytest.param(lambda kept: kept[32:], id="without its checksum"),
+        pytest.param(lambda kept: b"\x93NUMPY" * 100, id="of another kind"),
+    ],
+)
+def test_a_damaged_file_is_replaced(tmp_path: Path, folder: Path, made: list[str], damage: Any) -> None:
+    assert doubled(load(tmp_path)) == [2, 4, 6]
+    (kept,) = folder.iterdir()
+    kept.write_bytes(damage(kept.read_bytes()))
+    for _ in range(2):
+        assert doubled(load(tmp_path)) == [2, 4, 6]
+    assert made == ["double"] * 2
 
-    def triple(x: int) -> int:
-        return 3 * x
 
-    assert (compiled.jit(double)(2), compiled.jit(triple)(2)) == (4, 6)
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        pytest.param("n, FACTOR)", "n, FACTOR + 1)", [3, 6, 9], id="the kernel"),
+        pytest.param("*= factor", "*= factor + 2", [4, 8, 12], id="what it calls"),
+    ],
+)
+def test_changed_source_is_compiled_anew(tmp_path: Path, old: str, new: str, expected: list[int]) -> None:
+    assert doubled(load(tmp_path)) == [2, 4, 6]
+    assert doubled(load(tmp_path, SOURCE.replace(old, new))) == expected
+    assert doubled(load(tmp_path)) == [2, 4, 6]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_changed_constant_of_another_module_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = SOURCE.replace("OFFSET // OFFSET", "OFFSET % 4")
+    assert doubled(load(tmp_path, source)) == [2, 4, 6]
+    monkeypatch.setattr("framelens.features.vocabulary.OFFSET", 2)
+    assert doubled(load(tmp_path, source)) == [3, 6, 9]
+
+
+@pytest.mark.usefixtures("folder")
+def test_another_processor_gets_machine_code_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[str]
+) -> None:
+    compiled._processor.cache_clear()
+    for name in ("generic", "", "generic"):
+        monkeypatch.setenv("NUMBA_CPU_NAME", name)
+        assert doubled(load(tmp_path)) == [2, 4, 6]
+        compiled._processor.cache_clear()
+    assert made == ["double"] * 2
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_without_a_writable_folder_it_is_compiled_each_time_and_that_is_said_once(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    made: list[str],
+    caplog: pytest.LogCaptureFixture,
+    missing: bool,
+) -> None:
+    """Root may write everywhere, so the folder is a file, or refuses."""
+
+    def refuse(path: Path, content: bytes) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    module = load(tmp_path)
+    if missing:
+        folder.touch()
+    else:
+        monkeypatch.setattr(Path, "write_bytes", refuse)
+    compiled._say_uncached.cache_clear()
+    with caplog.at_level(logging.WARNING):
+        for dtype in ("int64", "int32"):
+            assert doubled(module, dtype) == [2, 4, 6]
+    assert made == ["double"] * 2
     assert len(caplog.records) == 1
     assert "set NUMBA_CACHE_DIR to a writable folder" in caplog.text
+
+
+def test_the_next_folder_is_taken_where_nothing_can_be_written_beside_the_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: list[str]
+) -> None:
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (tmp_path / "__pycache__").touch()
+    for _ in range(2):
+        assert doubled(load(tmp_path)) == [2, 4, 6]
+    assert made == ["double"]
+    assert len(list((tmp_path / "home" / "framelens").iterdir())) == 1
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_module_without_its_source_is_compiled_each_time(tmp_path: Path, made: list[str]) -> None:
+    for _ in range(2):
+        module = load(tmp_path)
+        (tmp_path / "doubling.py").unlink()
+        assert doubled(module) == [2, 4, 6]
+    assert made == ["double"] * 2
+
+
+def test_what_is_kept_can_be_read_where_nothing_can_be_written(
+    tmp_path: Path, folder: Path, made: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container whose file system is read-only; root may write everywhere, so refuse here."""
+    assert doubled(load(tmp_path)) == [2, 4, 6]
+    monkeypatch.setattr(compiled, "_keep", None)
+    assert doubled(load(tmp_path)) == [2, 4, 6]
+    assert made == ["double"]
+
+
+def test_what_one_user_has_compiled_another_may_read(tmp_path: Path, folder: Path) -> None:
+    """As where root builds an image and somebody else runs it."""
+    before = os.umask(0o022)
+    try:
+        assert doubled(load(tmp_path)) == [2, 4, 6]
+    finally:
+        os.umask(before)
+    (kept,) = folder.iterdir()
+    assert kept.stat().st_mode & 0o777 == 0o644
+
+
+def test_two_processes_at_once_both_answer_and_leave_one_file(tmp_path: Path, folder: Path) -> None:
+    load(tmp_path)
+    code = "import numpy, doubling; a = numpy.arange(4); doubling.double(a, 4); print(a.tolist())"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    both = [
+        subprocess.Popen([sys.executable, "-c", code], env=env, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    assert [one.communicate(timeout=120)[0] for one in both] == ["[0, 2, 4, 6]\n"] * 2
+    assert [file.suffix for file in folder.iterdir()] == [".kept"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_a_kernel_cannot_do_is_refused(tmp_path: Path) -> None:
+    module = load(tmp_path)
+    with pytest.raises(RoomError, match="double"):
+        module.double(np.zeros(1, dtype=np.int64), -1)
+    with pytest.raises(ValueError, match="contiguous"):
+        module.double(np.arange(10)[::2], 5)
+    with pytest.raises(TypeError, match="by position"):
+        module.double(np.arange(10), n=5)
+    with pytest.raises(TypeError, match="calls nothing but the C library"):
+        module.allocate(3)
+
+
+def test_what_is_made_of_files_is_made_again_when_one_changes(tmp_path: Path, folder: Path) -> None:
+    made = []
+
+    def make() -> list[str]:
+        made.append("again")
+        return [file.read_text(encoding="utf-8") for file in sorted(tmp_path.glob("*.toml"))]
+
+    (tmp_path / "a.toml").write_text("one", encoding="utf-8")
+    module = str(tmp_path / "module.py")
+    assert [compiled.kept(module, make) for _ in range(2)] == [["one"]] * 2
+    (tmp_path / "a.toml").write_text("two", encoding="utf-8")
+    assert [compiled.kept(module, make) for _ in range(2)] == [["two"]] * 2
+    assert made == ["again"] * 2
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_what_older_sources_gave_is_deleted_in_time(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make() -> int:
+        return version
+
+    for version in range(compiled._VARIANTS + 5):
+        (tmp_path / "version.toml").write_text(f"version = {version}", encoding="utf-8")
+        assert compiled.kept(str(tmp_path / "module.py"), make) == version
+        for age, file in enumerate(sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime)):
+            os.utime(file, (age, age))  # where the clock of the file system is coarse
+    assert len(list(folder.iterdir())) == compiled._VARIANTS
+    monkeypatch.setattr(compiled, "_keep", None)
+    assert compiled.kept(str(tmp_path / "module.py"), make) == version
+
+
+def test_the_rules_are_the_same_from_the_files_and_as_they_were_kept(folder: Path) -> None:
+    for _ in range(2):
+        again = compiled.kept(column.__file__, column._compile_shipped)
+        np.testing.assert_equal(again, column.compile_rules(load_rules()))
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_a_second_process_scores_without_numba_and_without_pandas(tmp_path: Path) -> None:
+    """Each would take longer to import than all the rest takes."""
+    rows, scored = tmp_path / "rows.jsonl", tmp_path / "scored.parquet"
+    rows.write_text('{"text": "The dam is full, the ministry said on Tuesday."}\n' * 30, encoding="utf-8")
+    code = (
+        "import sys; from framelens.cli import main; code = main()\n"
+        "print(code, *sorted({'numba', 'pandas', 'scipy'} & set(sys.modules)))"
+    )
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", code, "score", str(rows), "-o", str(scored)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for _ in range(2)
+    ]  # fmt: skip
+    assert said[1] == "0\n"

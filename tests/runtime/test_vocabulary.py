@@ -11,7 +11,11 @@ from framelens.features import vocabulary as vocabulary_module
 from framelens.features.vocabulary import Vocabulary, term_hash, token_hash
 
 TERMS = st.lists(
-    st.lists(st.text("abcz", min_size=1, max_size=4), min_size=1, max_size=3).map(" ".join),
+    st.lists(
+        st.text("abcz", min_size=1, max_size=4) | st.text("az", min_size=7, max_size=17),
+        min_size=1,
+        max_size=3,
+    ).map(" ".join),
     unique=True,
     max_size=60,
 )
@@ -48,13 +52,19 @@ def test_every_term_is_found_at_its_column_and_no_other(terms: list[str]) -> Non
     assert find(vocabulary, term_hash("not <name> here")) == -1
 
 
+@given(TERMS)
+def test_terms_are_hashed_together_as_each_by_itself(terms: list[str]) -> None:
+    assert [int(h) for h in Vocabulary(terms).hashes] == [term_hash(t) for t in terms]
+
+
 def test_a_repeated_term_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="'said'"):
         Vocabulary(["said", "had", "said"])
 
 
 def test_colliding_terms_are_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vocabulary_module, "token_hash", len)
+    lengths = lambda terms: np.array([len(term) for term in terms], dtype=np.uint64)  # noqa: E731
+    monkeypatch.setattr(vocabulary_module, "_term_hashes", lengths)
     with pytest.raises(ValueError, match=r"'said' and 'were'"):
         _ = Vocabulary(["said", "the", "were"]).hashes
 

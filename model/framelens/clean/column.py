@@ -12,6 +12,7 @@ import numpy.typing as npt
 from framelens.clean import engine, kernel
 from framelens.clean.program import Assembler
 from framelens.clean.rules import ANCHORED, Rules, load_rules
+from framelens.features.compiled import RoomError, kept
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -55,15 +56,45 @@ def clean_column(texts: pa.Array | pa.ChunkedArray, rules: kernel.Rules | None =
     tables = rules or _tables()
 
     def clean_task(task: Rows) -> pa.Array:
-        cleaned, ends = kernel.clean_rows(*task, tables)
-        return pa.LargeStringArray.from_buffers(len(task.starts), pa.py_buffer(ends), pa.py_buffer(cleaned))
+        lengths = task.stops - task.starts
+        rows, longest, total = len(lengths), int(lengths.max(initial=0)), int(lengths.sum())
+        ends, more = np.empty(rows + 1, dtype=np.int64), 1
+        while True:
+            out = np.empty(total + 64 * more, dtype=np.uint8)
+            scratch = _make_scratch(longest, tables, more)
+            try:
+                kernel.clean_rows(*task, rows, tables, scratch, out, len(out), ends)
+            except RoomError:
+                more *= 8
+                continue
+            cleaned = pa.py_buffer(out[: ends[-1]])
+            return pa.LargeStringArray.from_buffers(rows, pa.py_buffer(ends), cleaned)
 
     parts = in_threads(clean_task, rows_of(texts))
     return parts[0] if len(parts) == 1 else pa.concat_arrays([pa.array([], pa.large_string()), *parts])
 
 
+def _make_scratch(longest: int, rules: kernel.Rules, more: int) -> kernel.Scratch:
+    """Room for an article of `longest` bytes: enough for nearly all, and so many times more."""
+    stack, cuts = kernel.MARKS + kernel.FRAME * 256 * more, 64 * more
+    return kernel.Scratch(
+        np.empty(longest + 2, dtype=np.int64),
+        np.empty(stack, dtype=np.int64),
+        stack,
+        np.empty((cuts, 2), dtype=np.int64),
+        np.empty((cuts, 2), dtype=np.int64),
+        cuts,
+        np.empty(rules.rules, dtype=np.int64),
+        np.empty(rules.limits.tail_window + rules.limits.tail_lines, dtype=np.int64),
+    )
+
+
 @cache
 def _tables() -> kernel.Rules:
+    return kept(__file__, _compile_shipped)
+
+
+def _compile_shipped() -> kernel.Rules:
     return compile_rules(load_rules())
 
 
@@ -92,6 +123,7 @@ def compile_rules(rules: Rules) -> kernel.Rules:
     )
     return kernel.Rules(
         assembler.assemble(),
+        len(rules.all),
         _int32s(_WHERE[rule.where] for rule in rules.all),
         _int32s(rule.near for rule in rules.all),
         _int32s(rule.reach for rule in rules.all),

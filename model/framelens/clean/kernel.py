@@ -3,8 +3,8 @@
 The functions behind "the places" are those of the engine, which says what they do and why; here positions are
 bytes, so the engine's distances in characters are counted off. A regular expression is a program of
 `framelens.clean.program`, and `_run` runs it as `re` does: it tries, and goes back to the last choice.
-Everything compiled stands in this one file, because numba's cache notices a change of this file only; for the
-same reason the engine's limits come in as arguments.
+Everything compiled stands in this one file, because what is kept of it is made anew when this file changes;
+for the same reason the engine's limits come in as arguments.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from framelens.features.compiled import address, jit, trailing_zeros
+from framelens.features.compiled import RoomError, jit, trailing_zeros
 
 _U8s: TypeAlias = npt.NDArray[np.uint8]
 _U16s: TypeAlias = npt.NDArray[np.uint16]
@@ -145,6 +145,8 @@ class Rules(NamedTuple):
 
     Attributes
     ----------
+    rules
+        How many there are.
     where, near, reach
         int32, shape (rules,): `ANYWHERE` and so on; see `framelens.clean.rules.Rule`.
     anywhere, head, tail
@@ -165,6 +167,7 @@ class Rules(NamedTuple):
     """
 
     machine: Machine
+    rules: int
     where: _I32s
     near: _I32s
     reach: _I32s
@@ -190,8 +193,10 @@ class Scratch(NamedTuple):
     ----------
     places
         int64, two more than the bytes of the longest article.
-    stack
-        int64: choices of the machine.
+    stack, stack_room
+        int64: choices of the machine; so many numbers.
+    cuts, masks, cuts_room
+        int64: where what is cut, and what the rules for ``mask`` find, begins and ends; so many of each.
     done
         int64, shape (rules,): up to where a rule has been tried.
     starts
@@ -200,70 +205,25 @@ class Scratch(NamedTuple):
 
     places: _I64s
     stack: _I64s
+    stack_room: int
+    cuts: _I64s
+    masks: _I64s
+    cuts_room: int
     done: _I64s
     starts: _I64s
-
-
-@jit
-def _point_literals(literals: Literals) -> Literals:
-    """The same with pointers for arrays."""
-    return Literals(
-        address(literals.marks),
-        address(literals.buckets),
-        address(literals.bucket_starts),
-        address(literals.bucket_items),
-        address(literals.starts),
-        address(literals.text),
-        address(literals.within),
-        address(literals.rules),
-    )
-
-
-@jit
-def _point(rules: Rules) -> Rules:
-    """The same with pointers for arrays."""
-    machine = rules.machine
-    return Rules(
-        Machine(
-            address(machine.programs),
-            address(machine.code),
-            address(machine.text),
-            address(machine.kinds),
-            address(machine.wide_starts),
-            address(machine.wide),
-            address(machine.firsts),
-        ),
-        address(rules.where),
-        address(rules.near),
-        address(rules.reach),
-        _point_literals(rules.anywhere),
-        _point_literals(rules.head),
-        _point_literals(rules.tail),
-        address(rules.trigger_starts),
-        address(rules.trigger_rules),
-        address(rules.head_rules),
-        address(rules.tail_rules),
-        rules.head_within,
-        rules.tail_within,
-        rules.sentence_end,
-        rules.tail_start,
-        rules.alphanumeric,
-        rules.limits,
-    )
 
 
 # -- literals -----------------------------------------------------------------------------------------------
 
 
 @jit
-def _candidates(data: _U8s, start: int, stop: int, literals: Literals, room: _I64s) -> int:
-    """Write to the room where three bytes look like a literal's, of ``data[start:stop]``; how many places.
+def _candidates(data: _U8s, start: int, stop: int, literals: Literals, places: _I64s) -> int:
+    """Write to the places where three bytes look like a literal's, of ``data[start:stop]``; how many places.
 
     Without a branch: at most places there is none, but where there is one cannot be foretold.
     """
     if start >= stop:
         return 0
-    places = address(room)
     n, before, pair = 0, 0, _int64(data[start])
     for at in range(start + 1, stop):
         pair = (pair << 8 | _int64(data[at])) & 0xFFFF
@@ -481,19 +441,18 @@ def _is_position(kind: int, machine: Machine, word: int, data: _U8s, start: int,
 
 
 @jit
-def _pushed(stack: _I64s, top: int, kind: int, pc: int, at: int, more: int) -> _I64s:
-    """The stack with a choice to go back to on top; a larger one if it was full."""
-    if top + FRAME > len(stack):
-        larger = np.empty(2 * len(stack), dtype=np.int64)
-        larger[:top] = stack[:top]
-        stack = larger
+def _push(scratch: Scratch, top: int, kind: int, pc: int, at: int, more: int) -> int:
+    """Put a choice to go back to on top of the stack; where its top is then."""
+    if top + FRAME > scratch.stack_room:
+        raise RoomError
+    stack = scratch.stack
     stack[top], stack[top + 1], stack[top + 2], stack[top + 3] = kind, pc, at, more
-    return stack
+    return top + FRAME
 
 
 @jit
 def _run(
-    machine: Machine, pc: int, data: _U8s, start: int, at: int, stop: int, full: bool, stack: _I64s
+    machine: Machine, pc: int, data: _U8s, start: int, at: int, stop: int, full: bool, scratch: Scratch
 ) -> int:
     """Where the match that begins here ends; -1 if there is none.
 
@@ -505,10 +464,11 @@ def _run(
         Of the article, for what looks back, and of what may be matched.
     full
         Whether the match must reach `stop`.
-    stack
-        Room, of which `MARKS` numbers say how high it stood where a look or an atomic group began.
+    scratch
+        Its stack is written to, of which the first `MARKS` numbers say how high it stood where a look or an
+        atomic group began.
     """
-    code = machine.code
+    code, stack = machine.code, scratch.stack
     top, marks = MARKS, 0
     while True:
         operation = code[pc]
@@ -531,8 +491,7 @@ def _run(
             if _begins(machine, code[pc + 3], data, at, stop):
                 following = _int64(code[pc + 1])
                 if either:
-                    stack = _pushed(stack, top, SPLIT, other, at, 0)
-                    top += FRAME
+                    top = _push(scratch, top, SPLIT, other, at, 0)
             else:
                 following, goes = other, either
         elif operation == JUMP:
@@ -548,11 +507,9 @@ def _run(
                     low = at
             goes = n >= least
             if goes and operation == GREEDY and at > low:
-                stack = _pushed(stack, top, GREEDY, following, at, low)
-                top += FRAME
+                top = _push(scratch, top, GREEDY, following, at, low)
             elif goes and operation == LAZY and n < code[pc + 3]:
-                stack = _pushed(stack, top, LAZY, pc, at, n)
-                top += FRAME
+                top = _push(scratch, top, LAZY, pc, at, n)
         elif operation == AT:
             goes = _is_position(code[pc + 1], machine, code[pc + 2], data, start, at, stop)
         elif operation in (LOOK, ATOMIC):
@@ -567,8 +524,7 @@ def _run(
             else:
                 stack[marks] = top
                 marks += 1
-                stack = _pushed(stack, top, NOT if negative else LOOK, code[pc + 3], at, 0)
-                top += FRAME
+                top = _push(scratch, top, NOT if negative else LOOK, code[pc + 3], at, 0)
                 at = place
         elif operation in (LOOK_END, ATOMIC_END):
             marks -= 1
@@ -614,14 +570,14 @@ def _run(
 
 @jit
 def _search(
-    machine: Machine, rule: int, data: _U8s, start: int, at: int, last: int, stop: int, stack: _I64s
+    machine: Machine, rule: int, data: _U8s, start: int, at: int, last: int, stop: int, scratch: Scratch
 ) -> tuple[int, int]:
     """The first match that begins at `at` or behind, up to `last`; -1 and -1 if there is none."""
     pc, first = machine.programs[2 * rule], machine.programs[2 * rule + 1]
     last = min(last, stop)
     while at <= last:
         if _begins(machine, first, data, at, stop):
-            end = _run(machine, pc, data, start, at, stop, False, stack)
+            end = _run(machine, pc, data, start, at, stop, False, scratch)
             if end >= 0:
                 return at, end
         at += _character_width(data[at]) if at < stop else 1
@@ -646,31 +602,29 @@ def _line_start(data: _U8s, start: int, at: int) -> int:
 
 
 @jit
-def _added(cuts: _I64s, n: int, start: int, stop: int) -> _I64s:
-    """The cuts with one more behind the first n; a larger array if it was full."""
-    if n == len(cuts):
-        larger = np.empty((2 * n, 2), dtype=np.int64)
-        larger[:n] = cuts
-        cuts = larger
-    cuts[n, 0], cuts[n, 1] = start, stop
-    return cuts
+def _add(scratch: Scratch, cuts: _I64s, n: int, start: int, stop: int) -> int:
+    """Put a cut behind the first n, of `Scratch.cuts` or `masks`; how many there are then."""
+    if n == scratch.cuts_room:
+        raise RoomError
+    cuts[2 * n], cuts[2 * n + 1] = start, stop
+    return n + 1
 
 
 @jit
 def _merge(cuts: _I64s, n: int, start: int) -> int:
     """Bring the first n cuts of an article that begins at `start` into order; how many are left."""
     for i in range(1, n):
-        first, last = cuts[i, 0], cuts[i, 1]
+        first, last = cuts[2 * i], cuts[2 * i + 1]
         j = i
-        while j > 0 and (cuts[j - 1, 0] > first or (cuts[j - 1, 0] == first and cuts[j - 1, 1] < last)):
-            cuts[j, 0], cuts[j, 1] = cuts[j - 1, 0], cuts[j - 1, 1]
+        while j > 0 and (cuts[2 * j - 2] > first or (cuts[2 * j - 2] == first and cuts[2 * j - 1] < last)):
+            cuts[2 * j], cuts[2 * j + 1] = cuts[2 * j - 2], cuts[2 * j - 1]
             j -= 1
-        cuts[j, 0], cuts[j, 1] = first, last
+        cuts[2 * j], cuts[2 * j + 1] = first, last
     merged, covered = 0, start
     for i in range(n):
-        first, last = cuts[i, 0], cuts[i, 1]
+        first, last = cuts[2 * i], cuts[2 * i + 1]
         if last > covered:
-            cuts[merged, 0], cuts[merged, 1] = max(first, covered), last
+            cuts[2 * merged], cuts[2 * merged + 1] = max(first, covered), last
             merged += 1
             covered = last
     return merged
@@ -682,7 +636,7 @@ def _merge(cuts: _I64s, n: int, start: int) -> int:
 @jit
 def _matches(
     rules: Rules, rule: int, data: _U8s, start: int, stop: int, at: int, scratch: Scratch, cuts: _I64s, n: int
-) -> tuple[_I64s, int]:
+) -> int:
     """Add the rule's matches around a literal."""
     done, begin, near = scratch.done[rule], at, rules.near[rule]
     while near > 0 and begin > done and data[begin - 1] != NEWLINE:
@@ -691,24 +645,23 @@ def _matches(
     begin = max(begin, done)
     last, end = _ahead(data, at, stop, 1), _ahead(data, at, stop, rules.reach[rule])
     while begin <= last:
-        first, behind = _search(rules.machine, rule, data, start, begin, last, end, scratch.stack)
+        first, behind = _search(rules.machine, rule, data, start, begin, last, end, scratch)
         if first < 0:
             break
         if behind > first:
-            cuts = _added(cuts, n, first, behind)
-            n += 1
+            n = _add(scratch, cuts, n, first, behind)
         begin = max(behind, _ahead(data, first, stop, 1))
         scratch.done[rule] = begin
         if begin > at:
             break
-    return cuts, n
+    return n
 
 
 @jit
 def _sentence_around(
-    rules: Rules, data: _U8s, start: int, stop: int, at: int, stack: _I64s
+    rules: Rules, data: _U8s, start: int, stop: int, at: int, scratch: Scratch
 ) -> tuple[int, int]:
-    _, end = _search(rules.machine, rules.sentence_end, data, start, at, stop, stop, stack)
+    _, end = _search(rules.machine, rules.sentence_end, data, start, at, stop, stop, scratch)
     if end < 0:
         end = stop
     elif data[end - 1] == NEWLINE or data[end - 1] == 0x20 or data[end - 1] == 0x09:
@@ -717,7 +670,7 @@ def _sentence_around(
     pc = rules.machine.programs[2 * rules.sentence_end]
     for mark in range(at - 1, low - 1, -1):
         if _begins(rules.machine, rules.machine.programs[2 * rules.sentence_end + 1], data, mark, at):
-            behind = _run(rules.machine, pc, data, start, mark, at, False, stack)
+            behind = _run(rules.machine, pc, data, start, mark, at, False, scratch)
             if behind >= 0:
                 return behind, end
     return low, end
@@ -726,33 +679,31 @@ def _sentence_around(
 @jit
 def _stretch(
     rules: Rules, rule: int, data: _U8s, start: int, stop: int, at: int, scratch: Scratch, cuts: _I64s, n: int
-) -> tuple[_I64s, int]:
+) -> int:
     """Add the sentence or the line around a literal, if the rule matches it from end to end."""
     if at < scratch.done[rule]:
-        return cuts, n
+        return n
     if data[at] == NEWLINE:
         at += 1
     if rules.where[rule] == LINE:
         first, last = _line_start(data, start, at), _line_end(data, at, stop)
     else:
-        first, last = _sentence_around(rules, data, start, stop, at, scratch.stack)
+        first, last = _sentence_around(rules, data, start, stop, at, scratch)
     scratch.done[rule] = last
     pc = rules.machine.programs[2 * rule]
-    if _run(rules.machine, pc, data, start, first, last, True, scratch.stack) >= 0:
-        cuts = _added(cuts, n, first, last + (last < stop and data[last] == NEWLINE))
-        n += 1
-    return cuts, n
+    if _run(rules.machine, pc, data, start, first, last, True, scratch) >= 0:
+        n = _add(scratch, cuts, n, first, last + (last < stop and data[last] == NEWLINE))
+    return n
 
 
 @jit
-def _triggered(
-    rules: Rules, data: _U8s, start: int, stop: int, scratch: Scratch, cuts: _I64s, masks: _I64s
-) -> tuple[_I64s, int, _I64s, int]:
-    """What the rules with literals anywhere find, those of the place ``mask`` apart."""
+def _triggered(rules: Rules, data: _U8s, start: int, stop: int, scratch: Scratch) -> tuple[int, int]:
+    """Write what the rules with literals anywhere find to the cuts, for ``mask`` to the masks; how many."""
     n, masked, literals = 0, 0, rules.anywhere
     found = _candidates(data, start, stop, literals, scratch.places)
     if found:
-        scratch.done[:] = start
+        for rule in range(rules.rules):
+            scratch.done[rule] = start
     for candidate in range(found):
         at = scratch.places[candidate]
         bucket = _bucket_at(data, at, stop, literals)
@@ -763,24 +714,24 @@ def _triggered(
             for trigger in range(rules.trigger_starts[i], rules.trigger_starts[i + 1]):
                 rule = rules.trigger_rules[trigger]
                 if rules.where[rule] == MASK:
-                    masks, masked = _matches(rules, rule, data, start, stop, at, scratch, masks, masked)
+                    masked = _matches(rules, rule, data, start, stop, at, scratch, scratch.masks, masked)
                 elif rules.where[rule] == ANYWHERE:
-                    cuts, n = _matches(rules, rule, data, start, stop, at, scratch, cuts, n)
+                    n = _matches(rules, rule, data, start, stop, at, scratch, scratch.cuts, n)
                 else:
-                    cuts, n = _stretch(rules, rule, data, start, stop, at, scratch, cuts, n)
-    return cuts, n, masks, masked
+                    n = _stretch(rules, rule, data, start, stop, at, scratch, scratch.cuts, n)
+    return n, masked
 
 
 @jit
 def _first_match(
-    rules: Rules, numbers: _I32s, bits: int, data: _U8s, start: int, at: int, stop: int, stack: _I64s
+    rules: Rules, numbers: _I32s, bits: int, data: _U8s, start: int, at: int, stop: int, scratch: Scratch
 ) -> int:
     """Where the match of the first of the open rules that has one ends; -1 if none has."""
     while bits:
         rule = numbers[trailing_zeros(np.uint64(bits))]
         first = rules.machine.programs[2 * rule + 1]
         if _begins(rules.machine, first, data, at, stop):
-            end = _run(rules.machine, rules.machine.programs[2 * rule], data, start, at, stop, False, stack)
+            end = _run(rules.machine, rules.machine.programs[2 * rule], data, start, at, stop, False, scratch)
             if end > at:
                 return end
         bits &= bits - 1
@@ -791,11 +742,11 @@ def _first_match(
 def _next_kept(data: _U8s, at: int, stop: int, cuts: _I64s, n: int) -> tuple[int, int]:
     for i in range(n):
         at = _skip_space(data, at, stop)
-        if cuts[i, 1] <= at:
+        if cuts[2 * i + 1] <= at:
             continue
-        if cuts[i, 0] > at:
-            return at, cuts[i, 0]
-        at = cuts[i, 1]
+        if cuts[2 * i] > at:
+            return at, cuts[2 * i]
+        at = cuts[2 * i + 1]
     return _skip_space(data, at, stop), stop
 
 
@@ -803,18 +754,16 @@ def _next_kept(data: _U8s, at: int, stop: int, cuts: _I64s, n: int) -> tuple[int
 def _last_kept(data: _U8s, start: int, stop: int, cuts: _I64s, n: int) -> tuple[int, int]:
     for i in range(n - 1, -1, -1):
         stop = _skip_space_back(data, start, stop)
-        if cuts[i, 0] >= stop:
+        if cuts[2 * i] >= stop:
             continue
-        if cuts[i, 1] < stop:
-            return cuts[i, 1], stop
-        stop = cuts[i, 0]
+        if cuts[2 * i + 1] < stop:
+            return cuts[2 * i + 1], stop
+        stop = cuts[2 * i]
     return start, _skip_space_back(data, start, stop)
 
 
 @jit
-def _head(
-    rules: Rules, data: _U8s, start: int, stop: int, scratch: Scratch, cuts: _I64s, n: int
-) -> tuple[_I64s, int]:
+def _head(rules: Rules, data: _U8s, start: int, stop: int, scratch: Scratch, cuts: _I64s, n: int) -> int:
     """Add what the rules for ``head`` find beside the first n cuts."""
     taken, at = n, start
     for _ in range(rules.limits.head_paragraphs):
@@ -824,27 +773,25 @@ def _head(
             if not bits:
                 break
             end = min(limit, _ahead(data, at, stop, rules.limits.head_window))
-            behind = _first_match(rules, rules.head_rules, bits, data, start, at, end, scratch.stack)
+            behind = _first_match(rules, rules.head_rules, bits, data, start, at, end, scratch)
             if behind < 0:
                 break
-            cuts = _added(cuts, n, at, behind)
-            n += 1
+            n = _add(scratch, cuts, n, at, behind)
             at = behind
         at = _line_end(data, at, stop)
         if at == stop:
             break
         at += 1
-    return cuts, n
+    return n
 
 
 @jit
-def _tail_starts(
-    rules: Rules, data: _U8s, start: int, begin: int, stop: int, starts: _I64s, stack: _I64s
-) -> int:
+def _tail_starts(rules: Rules, data: _U8s, start: int, begin: int, stop: int, scratch: Scratch) -> int:
     """Write where a match of a ``tail`` rule may start, in order."""
-    n, at = 0, max(begin, _back(data, start, stop, rules.limits.tail_window))
+    starts, n = scratch.starts, 0
+    at = max(begin, _back(data, start, stop, rules.limits.tail_window))
     while True:
-        first, at = _search(rules.machine, rules.tail_start, data, start, at, stop, stop, stack)
+        first, at = _search(rules.machine, rules.tail_start, data, start, at, stop, stop, scratch)
         if first < 0:
             break
         starts[n] = first
@@ -866,9 +813,7 @@ def _tail_starts(
 
 
 @jit
-def _tail(
-    rules: Rules, data: _U8s, start: int, stop: int, scratch: Scratch, cuts: _I64s, n: int
-) -> tuple[_I64s, int]:
+def _tail(rules: Rules, data: _U8s, start: int, stop: int, scratch: Scratch, cuts: _I64s, n: int) -> int:
     """Add what the rules for ``tail`` find beside the first n cuts."""
     taken, starts = n, scratch.starts
     for _ in range(rules.limits.tail_rounds):
@@ -877,16 +822,15 @@ def _tail(
         if not bits:
             break
         found = False
-        for i in range(_tail_starts(rules, data, start, begin, stop, starts, scratch.stack)):
-            if _first_match(rules, rules.tail_rules, bits, data, start, starts[i], stop, scratch.stack) >= 0:
-                cuts = _added(cuts, n, starts[i], stop)
-                n += 1
+        for i in range(_tail_starts(rules, data, start, begin, stop, scratch)):
+            if _first_match(rules, rules.tail_rules, bits, data, start, starts[i], stop, scratch) >= 0:
+                n = _add(scratch, cuts, n, starts[i], stop)
                 stop = starts[i]
                 found = True
                 break
         if not found:
             break
-    return cuts, n
+    return n
 
 
 @jit
@@ -894,7 +838,7 @@ def _write(rules: Rules, data: _U8s, start: int, stop: int, cuts: _I64s, n: int,
     """Append what is kept of an article, two words never touching; how much is used then."""
     begin = used
     for i in range(n + 1):
-        last = cuts[i, 0] if i < n else stop
+        last = cuts[2 * i] if i < n else stop
         if start < last and used > begin:
             if _skip_space_back(out, begin, used) < used:
                 while start < last and (data[start] == 0x20 or data[start] == 0x09):
@@ -905,48 +849,46 @@ def _write(rules: Rules, data: _U8s, start: int, stop: int, cuts: _I64s, n: int,
         for at in range(start, last):
             out[used + at - start] = data[at]
         used += max(0, last - start)
-        start = cuts[i, 1] if i < n else stop
+        start = cuts[2 * i + 1] if i < n else stop
     return used
 
 
 @jit
-def clean_rows(data: _U8s, starts: _I64s, stops: _I64s, tables: Rules) -> tuple[_U8s, _I64s]:
+def clean_rows(
+    data: _U8s,
+    starts: _I64s,
+    stops: _I64s,
+    rows: int,
+    rules: Rules,
+    scratch: Scratch,
+    out: _U8s,
+    room: int,
+    ends: _I64s,
+) -> None:
     """Clean the articles ``data[starts[i]:stops[i]]``, all of them UTF-8.
 
-    Returns
-    -------
-    out : uint8
-        What is kept of them, one behind the other, white space at the ends of an article left alone.
-    ends : int64, shape (rows + 1,)
-        Article i is ``out[ends[i]:ends[i + 1]]``.
+    Parameters
+    ----------
+    out, room
+        So many bytes: what is kept of them is written there, one behind the other, white space at the ends of
+        an article left alone.
+    ends
+        int64, shape (rows + 1,): article i will be ``out[ends[i]:ends[i + 1]]``.
     """
-    longest = total = 0
-    for row in range(len(starts)):
-        longest = max(longest, stops[row] - starts[row])
-        total += stops[row] - starts[row]
-    text, rules = address(data), _point(tables)
-    scratch = Scratch(
-        np.empty(longest + 2, dtype=np.int64),
-        np.empty(MARKS + FRAME * 256, dtype=np.int64),
-        np.empty(len(tables.where), dtype=np.int64),
-        np.empty(tables.limits.tail_window + tables.limits.tail_lines, dtype=np.int64),
-    )
-    cuts, masks = np.empty((64, 2), dtype=np.int64), np.empty((64, 2), dtype=np.int64)
-    out, ends, used = np.empty(total, dtype=np.uint8), np.zeros(len(starts) + 1, dtype=np.int64), 0
-    for row in range(len(starts)):
+    cuts, masks = scratch.cuts, scratch.masks
+    used = 0
+    ends[0] = 0
+    for row in range(rows):
         start, stop = starts[row], stops[row]
-        cuts, n, masks, masked = _triggered(rules, text, start, stop, scratch, cuts, masks)
+        n, masked = _triggered(rules, data, start, stop, scratch)
         n = _merge(cuts, n, start)
-        cuts, n = _head(rules, text, start, stop, scratch, cuts, n)
+        n = _head(rules, data, start, stop, scratch, cuts, n)
         n = _merge(cuts, n, start)
-        cuts, n = _tail(rules, text, start, stop, scratch, cuts, n)
+        n = _tail(rules, data, start, stop, scratch, cuts, n)
         for i in range(masked):
-            cuts = _added(cuts, n + i, masks[i, 0], masks[i, 1])
-        n = _merge(cuts, n + masked, start)
-        if used + stop - start + n > len(out):  # an empty cut may leave a space
-            larger = np.empty(used + total + n, dtype=np.uint8)
-            larger[:used] = out[:used]
-            out = larger
-        used = _write(rules, text, start, stop, cuts, n, address(out), used)
+            n = _add(scratch, cuts, n, masks[2 * i], masks[2 * i + 1])
+        n = _merge(cuts, n, start)
+        if used + stop - start + n > room:  # an empty cut may leave a space
+            raise RoomError
+        used = _write(rules, data, start, stop, cuts, n, out, used)
         ends[row + 1] = used
-    return out[:used], ends

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from framelens.features import kernel
 from framelens.features.alphabet import class_table, fold_table, foreign_ranges, upper_table
 from framelens.features.batch import FeatureBatch
+from framelens.features.compiled import RoomError
 from framelens.features.lexicon import CATEGORIES, word_masks
 from framelens.features.reference import MEASURES, PUNCTUATION_MEASURES
 from framelens.features.tokens import QUOTATION_LIMIT, Field
@@ -45,6 +46,11 @@ class Rows(NamedTuple):
     data: npt.NDArray[np.uint8]
     starts: npt.NDArray[np.int64]
     stops: npt.NDArray[np.int64]
+
+    @property
+    def pointed(self) -> tuple[npt.NDArray[np.uint8], int, npt.NDArray[np.int64], npt.NDArray[np.int64], int]:
+        """As the kernel takes them, with the bytes there are and the number of rows."""
+        return self.data, len(self.data), self.starts, self.stops, len(self.starts)
 
 
 @cache
@@ -121,6 +127,24 @@ def make_scratch(longest: int, listed: int | None = None) -> kernel.Scratch:
     )
 
 
+class _Task(NamedTuple):
+    """What the kernel writes to for a range of rows."""
+
+    scratch: kernel.Scratch
+    counts: npt.NDArray[np.int64]
+    touched: npt.NDArray[np.int32]
+    measures: npt.NDArray[np.int32]
+
+
+def _task(rows: Rows, terms: int) -> _Task:
+    return _Task(
+        make_scratch(int((rows.stops - rows.starts).max(initial=0))),
+        np.zeros(terms, dtype=np.int64),
+        np.empty(2 * terms + 2, dtype=np.int32),
+        np.zeros((len(rows.starts), len(MEASURES)), dtype=np.int32),
+    )
+
+
 def rows_of(array: pa.Array) -> Rows:
     """Views of an Arrow array's buffers; nothing is copied but the offsets."""
     import pyarrow as pa
@@ -128,16 +152,13 @@ def rows_of(array: pa.Array) -> Rows:
     _, offsets_buffer, data_buffer = array.buffers()
     if len(array) == 0 or data_buffer is None or data_buffer.size == 0:
         nothing = np.zeros(len(array), dtype=np.int64)
-        data = np.zeros(1, dtype=np.uint8)
-        data.setflags(write=False)
-        return Rows(data, nothing, nothing.copy())
+        return Rows(np.zeros(1, dtype=np.uint8), nothing, nothing.copy())
     dtype = np.int64 if pa.types.is_large_string(array.type) else np.int32
     offsets = np.frombuffer(offsets_buffer, dtype=dtype)[array.offset : array.offset + len(array) + 1]
     starts, stops = offsets[:-1].astype(np.int64), offsets[1:].astype(np.int64)
     if array.null_count:
         stops = np.where(array.is_valid().to_numpy(zero_copy_only=False), stops, starts)
     data = np.frombuffer(data_buffer, dtype=np.uint8)
-    data.setflags(write=False)  # read-only and writable arrays would be compiled twice
     return Rows(data, starts, stops)
 
 
@@ -172,16 +193,20 @@ def featurize_arrow(array: pa.Array, vocabulary: Vocabulary) -> FeatureBatch:
     tables, terms = kernel_terms(vocabulary)
 
     def count(rows: Rows) -> FeatureBatch:
-        scratch = make_scratch(int((rows.stops - rows.starts).max(initial=0)))
-        measures = np.zeros((len(rows.starts), len(MEASURES)), dtype=np.int32)
-        lengths, entries = kernel.count_rows(*rows, tables, terms, scratch, len(vocabulary), measures)
-        return FeatureBatch(
-            np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-            np.ascontiguousarray(entries[:, 0]),
-            np.ascontiguousarray(entries[:, 1]),
-            np.ascontiguousarray(entries[:, 2]),
-            np.take(measures, _MEASURE_ORDER, axis=1),
-        )
+        lengths = rows.stops - rows.starts
+        found, room = np.empty(len(lengths), dtype=np.int64), 1024 + int(lengths.sum()) // 4
+        while True:
+            task = _task(rows, len(vocabulary))
+            entries = np.empty((room, 3), dtype=np.int32)
+            try:
+                kernel.count_rows(*rows.pointed, tables, terms, *task, len(MEASURES), found, entries, room)
+            except RoomError:
+                room *= 4
+                continue
+            starts = np.concatenate([[0], np.cumsum(found)]).astype(np.int64)
+            columns, reporter, quoted = (np.ascontiguousarray(entries[: starts[-1], i]) for i in range(3))
+            measures = np.take(task.measures, _MEASURE_ORDER, axis=1)
+            return FeatureBatch(starts, columns, reporter, quoted, measures)
 
     return FeatureBatch.concat(in_threads(count, rows_of(array)))
 
@@ -198,14 +223,14 @@ def score_arrow(
         are added in the order of the text. A row's score does not depend on the other rows.
     measures : int32, shape (rows, len(MEASURES))
     """
-    tables, vocabulary, parameters = linear.for_kernel
+    tables, terms, parameters = linear.for_kernel
+    table = (_SUBLINEAR, len(_SUBLINEAR))
 
     def score(rows: Rows) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:
-        scratch = make_scratch(int((rows.stops - rows.starts).max(initial=0)))
-        counted = np.zeros((len(rows.starts), len(MEASURES)), dtype=np.int32)
-        terms = kernel.score_rows(*rows, tables, vocabulary, scratch, parameters, _SUBLINEAR, counted)
-        measures = np.take(counted, _MEASURE_ORDER, axis=1)
-        return linear.intercept + terms + linear.style_contributions(measures).sum(axis=1), measures
+        task, by_terms = _task(rows, len(parameters)), np.empty(len(rows.starts))
+        kernel.score_rows(*rows.pointed, tables, terms, *task, len(MEASURES), parameters, *table, by_terms)
+        measures = np.take(task.measures, _MEASURE_ORDER, axis=1)
+        return linear.intercept + by_terms + linear.style_contributions(measures).sum(axis=1), measures
 
     parts = [part for chunk in chunks for part in in_threads(score, rows_of(chunk))]
     if not parts:

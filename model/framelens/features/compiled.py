@@ -1,71 +1,376 @@
-"""How everything compiled is compiled: cached where a cache can be written, without the GIL."""
+"""How everything compiled is compiled, kept and called.
+
+numba compiles a kernel, once; what it made is machine code, which is kept in a file and needs numba no more.
+llvmlite alone loads it, and ctypes calls it, without the GIL. numba takes half a second to start, llvmlite a
+twentieth of one. For that a kernel must be plain: numbers and pointers in, a number out. It allocates
+nothing, so whatever it writes to is handed in, and the only error it knows is `RoomError`.
+"""
 
 from __future__ import annotations
 
+import ctypes
+import hashlib
+import importlib.util
 import logging
-from collections.abc import Callable
-from typing import Any, TypeVar
+import os
+import pickle
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache, cached_property, update_wrapper
+from pathlib import Path
+from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, cast
 
-import numba
-from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
+import llvmlite
+import llvmlite.binding as llvm
+import numpy as np
 
-_Function = TypeVar("_Function", bound=Callable[..., object])
-_uncached: list[str] = []
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
+
+_Number: TypeAlias = ctypes.c_void_p | ctypes.c_int64 | ctypes.c_double
+_SYMBOL = "kernel"
+_OUTSIDE = frozenset(("log", "memcpy", "memmove", "memset", "sqrt"))
+"""What machine code may call: the C library. Anything else would be numba's or Python's, and is not there."""
+_PASSED_AS = {"double": ctypes.c_double, "i64": ctypes.c_int64}
+_VARIANTS = 16
+"""So many of one name are kept: for other arguments, processors and interpreters, or of other sources."""
+_DIGEST = hashlib.sha256().digest_size
 
 
-def jit(function: _Function) -> _Function:
-    """Compile at the first call, for good where numba finds a folder to write to; says once where not."""
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-    njit: Any = numba.njit
+class RoomError(Exception):
+    """A kernel was handed too little room; what it wrote is of no use. It can be called again with more."""
+
+
+class Kernel(Generic[_Parameters, _Result]):
+    """A function that is compiled when it is first called, or read from where an earlier process kept it.
+
+    Arguments are ints, floats, arrays and named tuples of these. An array becomes a pointer to its first
+    item, and nobody sees its length or whether it may be written to. What is returned is an int or a bool.
+    A kernel may call others of its module; they are compiled into it.
+
+    Raises
+    ------
+    RoomError
+        When the function does.
+    """
+
+    def __init__(self, function: Callable[_Parameters, _Result]) -> None:
+        self._function = function
+        self._loaded: dict[str, _Loaded] = {}
+        self._lock = threading.Lock()
+        update_wrapper(self, function)
+
+    def __call__(self, *args: _Parameters.args, **named: _Parameters.kwargs) -> _Result:
+        if named:
+            raise TypeError(f"{self._function.__name__} takes its arguments by position")
+        passed: list[_Number] = []
+        signature = "".join(_flatten(args, passed))
+        loaded = self._loaded.get(signature)
+        if loaded is None:
+            with self._lock:
+                loaded = self._loaded.get(signature) or self._load(signature, args, passed)
+                self._loaded[signature] = loaded
+        result = ctypes.c_int64(0)
+        if loaded.call(ctypes.byref(result), ctypes.byref(ctypes.c_void_p()), *passed):
+            raise RoomError(f"{self._function.__name__} was handed too little room")
+        return cast(_Result, result.value)
+
+    def _load(self, signature: str, args: tuple[Any, ...], passed: list[_Number]) -> _Loaded:
+        source = Path(self._function.__code__.co_filename)
+
+        def depends() -> object:
+            """All that decides on the code: the module and what it has from others, compiler, processor."""
+            numbers = {
+                name: repr(value)
+                for name, value in sorted(self._function.__globals__.items())
+                if isinstance(value, int | float | np.generic | tuple)
+            }
+            return signature, numbers, _versions(), _processor(), source.read_bytes()
+
+        name = f"{self._function.__module__}.{self._function.__name__}"
+        return _Loaded(_kept(name, source, depends, lambda: _compile(self._dispatcher, args, passed)))
+
+    @cached_property
+    def _dispatcher(self) -> Any:
+        import numba
+
+        njit: Any = numba.njit
+        return njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(self._function)
+
+    @property
+    def _numba_type_(self) -> Any:
+        """What numba takes this for, where another kernel calls it."""
+        return self._dispatcher._numba_type_
+
+
+jit = Kernel
+
+
+class _Loaded:
+    """Machine code, ready to be called."""
+
+    def __init__(self, code: bytes) -> None:
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _machine())
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        self._engine.finalize_object()
+        # numba's convention: a status comes back; results and errors go to the first two pointers
+        self.call = ctypes.CFUNCTYPE(ctypes.c_int32)(self._engine.get_function_address(_SYMBOL))
+
+
+def _flatten(values: tuple[Any, ...], passed: list[_Number]) -> Iterator[str]:
+    """Append what is passed to the machine code; a word on the type of each value."""
+    for value in values:
+        if isinstance(value, np.ndarray):
+            if not value.flags.c_contiguous:
+                raise ValueError(f"an array of shape {value.shape} is not contiguous; np.ascontiguousarray")
+            passed.append(ctypes.c_void_p(value.ctypes.data))
+            yield value.dtype.str
+        elif isinstance(value, tuple):
+            yield f"{type(value).__name__}("
+            yield from _flatten(value, passed)
+            yield ")"
+        elif isinstance(value, float):
+            passed.append(ctypes.c_double(value))
+            yield "f"
+        else:
+            passed.append(ctypes.c_int64(value))
+            yield "i"
+
+
+def _compile(dispatcher: Any, args: tuple[Any, ...], passed: list[_Number]) -> bytes:
+    """Object code of which `_SYMBOL` is the function for arguments of these types."""
+    from numba.core import types
+
+    wanted = tuple(map(_numba_type, args))
+    dispatcher.compile(wanted)
+    compiled = dispatcher.overloads[wanted]
+    module = llvm.parse_bitcode(compiled.library.serialize_using_bitcode()[-1])
+    function = module.get_function(compiled.fndesc.llvm_func_name)
+    what, returned = compiled.fndesc.qualname, compiled.signature.return_type
+    if not isinstance(returned, types.Integer | types.Boolean | types.NoneType):
+        raise TypeError(f"{what} returns {returned}; a kernel returns an int, a bool or nothing")
+    found = [str(argument.type) for argument in function.arguments]
+    if [_PASSED_AS.get(one, ctypes.c_void_p) for one in found[2:]] != [type(one) for one in passed]:
+        raise TypeError(
+            f"{what} is compiled to take {found}; this version of numba passes arguments otherwise"
+        )
+    outside = {one.name for one in module.functions if one.is_declaration}
+    if strange := [name for name in outside - _OUTSIDE if not name.startswith("llvm.")]:
+        raise TypeError(f"{what} calls {sorted(strange)}; a kernel calls nothing but the C library")
+    function.name = _SYMBOL
+    code: bytes = _machine().emit_object(module)
+    return code
+
+
+def _numba_type(value: Any) -> Any:
+    import numba.core.types
+
+    types: Any = numba.core.types
+    if isinstance(value, np.ndarray):
+        return types.CPointer(numba.from_dtype(value.dtype))
+    if isinstance(value, tuple):
+        return types.NamedTuple(list(map(_numba_type, value)), type(value))
+    return types.float64 if isinstance(value, float) else types.int64
+
+
+# -- the machine --------------------------------------------------------------------------------------------
+
+
+@cache
+def _processor() -> tuple[str, str, str]:
+    """System, processor and its features; as for numba, its variables stand for others."""
+    name, features = os.environ.get("NUMBA_CPU_NAME"), os.environ.get("NUMBA_CPU_FEATURES")
+    if features is None and name != "generic":
+        try:
+            features = llvm.get_host_cpu_features().flatten()
+        except RuntimeError:  # unknown to LLVM: what all of this name have
+            features = None
+    return llvm.get_process_triple(), llvm.get_host_cpu_name() if name is None else name, features or ""
+
+
+def _machine() -> Any:
+    """For code as numba makes it. A new one: an engine keeps it, and takes it along when it goes."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    triple, name, features = _processor()
+    return llvm.Target.from_triple(triple).create_target_machine(
+        cpu=name,
+        features=features,
+        opt=3,
+        reloc="static" if triple.startswith("x86") else "default",
+        codemodel="jitdefault",
+        jit=True,
+    )
+
+
+@cache
+def _versions() -> tuple[str, ...]:
+    """Of llvmlite, numpy and numba; of this by the name of its files, which are not read yet."""
+    numba = importlib.util.find_spec("numba")
+    places = numba.submodule_search_locations if numba else None
+    found = [file.name for place in places or () for file in Path(place).parent.glob("numba-*")]
+    return llvmlite.__version__, np.__version__, *sorted(found)
+
+
+# -- the files ----------------------------------------------------------------------------------------------
+
+
+def kept(module: str, make: Callable[[], _Result]) -> _Result:
+    """What a function makes of the sources and tables beside a module; made again when one of them changes.
+
+    Parameters
+    ----------
+    module
+        The module's ``__file__``.
+    make
+        What it returns is pickled: it is kept where compiled code is, and as much to be trusted.
+    """
+    source = Path(module)
+
+    def depends() -> object:
+        files = sorted(file for file in source.parent.iterdir() if file.suffix in (".py", ".toml"))
+        return np.__version__, [(file.name, file.read_bytes()) for file in files]
+
+    name = f"{make.__module__}.{make.__name__}"
+    made: _Result = pickle.loads(_kept(name, source, depends, lambda: pickle.dumps(make())))
+    return made
+
+
+def _kept(name: str, source: Path, depends: Callable[[], object], make: Callable[[], bytes]) -> bytes:
+    """What is kept under this name, for what it depends on; made and kept if it is not there."""
     try:
-        compiled: _Function = njit(cache=True, **options)(function)
-    except RuntimeError as error:  # numba found no folder that it may write to
-        if not _uncached:
-            logging.getLogger("framelens").warning(
-                "the compiled kernel cannot be cached and will be compiled in every process (%s); "
-                "set NUMBA_CACHE_DIR to a writable folder",
-                error,
-            )
-        _uncached.append(function.__name__)
-        compiled = njit(**options)(function)
-    return compiled
+        about = repr((sys.version_info[:3], Path(__file__).read_bytes(), depends()))
+    except OSError:  # installed without its sources
+        _say_uncached("there are no sources to tell by whether it is still right")
+        return make()
+    file = f"{name}-{hashlib.sha256(about.encode()).hexdigest()[:32]}.kept"
+    content = _read(folders := _folders(source), file)
+    if content is None:
+        content = make()
+        _keep(folders, file, content)
+    return content
 
 
-def _address(_typing_context: object, array: Any) -> object:
+def _folders(source: Path) -> list[Path]:
+    """Where something may be kept, the best place first; the same as numba's."""
+    if chosen := os.environ.get("NUMBA_CACHE_DIR"):
+        return [Path(chosen)]
+    folders = [source.parent / "__pycache__"]
+    with suppress(RuntimeError):  # a user without a home
+        home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+        folders.append(Path(home) / "framelens")
+    return folders
+
+
+def _read(folders: list[Path], file: str) -> bytes | None:
+    """What is kept under this name; None where there is nothing, or not the whole of what was written."""
+    for folder in folders:
+        try:
+            content = (folder / file).read_bytes()
+        except OSError:
+            continue
+        if hashlib.sha256(content[_DIGEST:]).digest() == content[:_DIGEST]:
+            return content[_DIGEST:]
+    return None
+
+
+def _keep(folders: list[Path], file: str, content: bytes) -> None:
+    """Write beside and move into place: another process sees all of it or nothing."""
+    why = ""
+    for folder in folders:
+        fresh = folder / f".{file}.{os.getpid()}-{threading.get_ident()}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                fresh.write_bytes(hashlib.sha256(content).digest() + content)
+                fresh.replace(folder / file)
+            finally:
+                fresh.unlink(missing_ok=True)
+        except OSError as error:
+            why = f"{folder}: {error.strerror}"
+        else:
+            _forget(folder, file.rpartition("-")[0])
+            return
+    _say_uncached(why)
+
+
+def _forget(folder: Path, name: str) -> None:
+    """Delete all of this name but the latest: what older sources gave is of no use."""
+    with suppress(OSError):  # another process may be quicker
+        files = sorted(folder.glob(f"{name}-*.kept"), key=lambda file: file.stat().st_mtime, reverse=True)
+        for file in files[_VARIANTS:]:
+            file.unlink(missing_ok=True)
+
+
+@cache
+def _say_uncached(why: str) -> None:
+    logging.getLogger("framelens").warning(
+        "the compiled kernel cannot be cached and will be compiled in every process (%s); "
+        "set NUMBA_CACHE_DIR to a writable folder",
+        why,
+    )
+
+
+# -- for compiled code --------------------------------------------------------------------------------------
+
+
+class _Intrinsic:
+    """A function of which the code is given, as by `numba.extending.intrinsic`; numba is not needed yet."""
+
+    def __init__(self, define: Callable[..., object]) -> None:
+        self._define = define
+
+    def __call__(self, *_: Any) -> Any:
+        raise TypeError(f"{self._define.__name__} is for compiled code only")
+
+    @cached_property
+    def _numba_type_(self) -> Any:
+        from numba.core.registry import cpu_target
+        from numba.extending import intrinsic
+
+        made = intrinsic(self._define)
+        cpu_target.typing_context.refresh()
+        return cpu_target.typing_context.resolve_value_type(made)
+
+
+def _item(_typing_context: object, pointer: Any, index: Any) -> object:
+    from numba.core import types
+
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        return builder.gep(arguments[0], [arguments[1]])
 
-    pointer: Any = types.CPointer
-    return pointer(array.dtype)(array), generate
+    return pointer(pointer, types.int64), generate
 
 
-address: Any = intrinsic(_address)
-"""For compiled code: the address of an array's first item. It is indexed like the array, but quicker:
-negative indices are not looked for. The caller keeps the array alive.
-"""
+item: Any = _Intrinsic(_item)
+"""For compiled code: the pointer to the item of this index."""
 
 
 def _load(_typing_context: object, pointer: Any, index: Any) -> object:
+    from numba.core import types
+
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         place = builder.gep(arguments[0], [arguments[1]])
-        words = builder.bitcast(place, ir.IntType(64).as_pointer())
+        words = builder.bitcast(place, context.get_value_type(types.uint64).as_pointer())
         return builder.load(words, align=1)
 
     return types.uint64(pointer, types.int64), generate
 
 
-load_8_bytes: Any = intrinsic(_load)
-"""For compiled code: eight bytes from an address and an index on, the first one lowest; all readable."""
+load_8_bytes: Any = _Intrinsic(_load)
+"""For compiled code: eight bytes from a pointer and an index on, the first one lowest; all readable."""
 
 
 def _count_zeros(_typing_context: object, number: Any) -> object:
+    from numba.core import types
+
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 0))
+        return builder.cttz(arguments[0], context.get_constant(types.boolean, False))
 
     return types.uint64(types.uint64), generate
 
 
-trailing_zeros: Any = intrinsic(_count_zeros)
+trailing_zeros: Any = _Intrinsic(_count_zeros)
 """For compiled code: how many of the lowest bits are zero; 64 for zero."""

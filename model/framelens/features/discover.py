@@ -88,17 +88,26 @@ def _tally(
 
     def part(number: int) -> tuple[_Hashes, _Counts, _Counts]:
         measures = np.zeros(len(MEASURES), dtype=np.int32)
-        return kernel.tally_rows(
-            *rows,
-            group,
-            number,
-            parts,
-            kernel_tables(),
-            make_scratch(longest, longest),
-            measures,
-            min_documents,
-            min_groups,
-        )
+        scratch, tables = make_scratch(longest, longest), kernel_tables()
+        slots, others = np.zeros((1 << 16, 2), dtype=np.uint64), np.zeros(1 << 16, dtype=np.int32)
+        row, used = 0, np.zeros(1, dtype=np.int64)
+        data, end, starts, stops, count = rows.pointed
+        while True:
+            row = kernel.tally_rows(
+                data, end, starts, stops, row, count, group, number, parts, tables, scratch, measures,
+                slots, others, len(others), used,
+            )  # fmt: skip
+            if row == count:
+                break
+            small, few = slots, others
+            slots, others = (
+                np.zeros((2 * len(few), 2), dtype=np.uint64),
+                np.zeros(2 * len(few), dtype=np.int32),
+            )
+            kernel.grow_table(small, few, len(few), slots, others)
+        documents = (slots[:, 1] & np.uint64(0xFFFFFFFF)).astype(np.int64)
+        kept = (documents >= min_documents) & (others + 1 >= min_groups)
+        return slots[kept, 0], documents[kept], others[kept].astype(np.int64) + 1
 
     with ThreadPoolExecutor(min(parts, cores())) as pool:
         results = list(pool.map(part, range(parts)))
@@ -121,7 +130,7 @@ def _strings(rows: Rows, hashes: _Hashes) -> list[str]:
         scratch = make_scratch(longest, longest)
         measures = np.zeros(len(MEASURES), dtype=np.int32)
         missing -= kernel.locate_rows(
-            *task, kernel_tables(), scratch, measures, keys, columns, tokens, places
+            *task.pointed, kernel_tables(), scratch, measures, keys, columns, len(keys) - 1, tokens, places
         )
     known = {token_hash(token): token for token in (*PUNCTUATION_TOKENS, NAME_TOKEN, NUMBER_TOKEN)}
     common = word_masks()

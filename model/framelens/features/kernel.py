@@ -1,7 +1,7 @@
 """The featuriser, compiled: the same tokens and counts as the reference, straight from UTF-8 bytes.
 
 `framelens.features.tokens` is the specification and property tests hold this module to it. Everything
-compiled stands in this one file, because numba's cache notices a change of this file only; for the same
+compiled stands in this one file, because what is kept of it is made anew when this file changes; for the same
 reason whatever another module owns (tables, limits, the order of measures) comes in as an argument.
 
 A term is its hash here, as `framelens.features.vocabulary` defines it. Bytes that are not UTF-8 separate, as
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from framelens.features.compiled import address, jit, load_8_bytes, trailing_zeros
+from framelens.features.compiled import RoomError, item, jit, load_8_bytes, trailing_zeros
 from framelens.features.vocabulary import GOLDEN, OFFSET, token_hash
 
 _U8s: TypeAlias = npt.NDArray[np.uint8]
@@ -142,55 +142,6 @@ class Scratch(NamedTuple):
     seen_words: _I32s
     seen_keys: _U64s
     seen_rows: _I64s
-
-
-@jit
-def _point(tables: Tables, scratch: Scratch) -> tuple[Tables, Scratch]:
-    """The same with pointers for arrays."""
-    return (
-        Tables(
-            address(tables.classes),
-            address(tables.folds),
-            address(tables.uppers),
-            tables.size,
-            address(tables.foreign),
-            tables.foreign_ranges,
-            address(tables.words),
-            tables.word_mask,
-            tables.lists,
-            address(tables.list_starts),
-            address(tables.list_columns),
-            address(tables.mark_columns),
-            tables.first_category,
-            tables.categories,
-            tables.quotation_limit,
-        ),
-        Scratch(
-            address(scratch.hashes),
-            address(scratch.flags),
-            address(scratch.columns),
-            address(scratch.starts),
-            address(scratch.stops),
-            address(scratch.terms),
-            address(scratch.spans),
-            address(scratch.list_counts),
-            address(scratch.seen_words),
-            address(scratch.seen_keys),
-            address(scratch.seen_rows),
-        ),
-    )
-
-
-@jit
-def _point_terms(terms: Terms) -> Terms:
-    return Terms(
-        address(terms.keys),
-        address(terms.columns),
-        terms.mask,
-        address(terms.sieve),
-        terms.sieve_mask,
-        terms.longest,
-    )
 
 
 # -- characters --------------------------------------------------------------------------------------------
@@ -656,84 +607,114 @@ def _count_column(column: int, quoted: int, counts: _I64s, touched: _I32s, n: in
 
 
 @jit
+def _sort(numbers: _I32s, room: _I32s, n: int) -> None:
+    """Merge ever longer runs, without a branch on what is smaller: half of those would be mispredicted."""
+    width = 1
+    while width < n:
+        for first in range(0, n, 2 * width):
+            middle, last = min(first + width, n), min(first + 2 * width, n)
+            left, right = first, middle
+            for i in range(first, last):
+                from_left = (left < middle) & ((right >= last) | (numbers[left] < numbers[right]))
+                room[i] = numbers[left] if from_left else numbers[right]
+                left += from_left
+                right += not from_left
+        for i in range(n):
+            numbers[i] = room[i]
+        width *= 2
+
+
+@jit
 def count_rows(
     data: _U8s,
+    end: int,
     starts: _I64s,
     stops: _I64s,
+    rows: int,
     tables: Tables,
-    vocabulary: Terms,
+    terms: Terms,
     scratch: Scratch,
-    terms: int,
+    counts: _I64s,
+    touched: _I32s,
     measures: _I32s,
-) -> tuple[_I64s, _I32s]:
+    measured: int,
+    lengths: _I64s,
+    entries: _I32s,
+    room: int,
+) -> None:
     """Counts of the articles ``data[starts[i]:stops[i]]``.
 
-    Returns
-    -------
-    lengths : int64, shape (rows,)
-        Entries of each article.
-    entries : int32, shape (nnz, 3)
-        Column, count in the reporter's voice, count in quoted speech; columns ascend within an article.
+    Parameters
+    ----------
+    end
+        Up to where the buffer may be read.
+    counts, touched
+        Room for each term, and for twice as many and two more; counts are zero, and zero again afterwards.
+    measures
+        int32, shape (rows, measured), zero: is written to.
+    lengths
+        int64, shape (rows,): entries of each article are written there.
+    entries
+        int32, shape (room, 3): column, count in the reporter's voice and in quoted speech are written there;
+        columns ascend within an article.
     """
-    t, room = _point(tables, scratch)
-    text, known = address(data), _point_terms(vocabulary)
-    counts, touched = np.zeros(terms, dtype=np.int64), np.empty(terms + 1, dtype=np.int32)
-    lengths = np.empty(len(starts), dtype=np.int64)
-    entries = np.empty((1024, 3), dtype=np.int32)
     used = 0
-    for row in range(len(starts)):
-        tokens = _tokenize(text, starts[row], stops[row], len(data), row, t, room, address(measures[row]))
-        n = _count_terms(room, tokens, known, address(counts), address(touched))
-        if used + n > len(entries):
-            larger = np.empty((2 * (used + n), 3), dtype=np.int32)
-            larger[:used] = entries[:used]
-            entries = larger
-        found = touched[:n]
-        found.sort()
-        for term in found:
-            entries[used, 0] = term
-            entries[used, 1] = counts[term] & 0xFFFFFFFF
-            entries[used, 2] = counts[term] >> 32
+    for row in range(rows):
+        tokens = _tokenize(
+            data, starts[row], stops[row], end, row, tables, scratch, item(measures, measured * row)
+        )
+        n = _count_terms(scratch, tokens, terms, counts, touched)
+        if used + n > room:
+            raise RoomError
+        _sort(touched, item(touched, n + 1), n)
+        for i in range(n):
+            term, at = _int64(touched[i]), 3 * (used + i)
+            entries[at] = term
+            entries[at + 1] = counts[term] & 0xFFFFFFFF
+            entries[at + 2] = counts[term] >> 32
             counts[term] = 0
-            used += 1
         lengths[row] = n
-    return lengths, entries[:used]
+        used += n
 
 
 @jit
 def score_rows(
     data: _U8s,
+    end: int,
     starts: _I64s,
     stops: _I64s,
+    rows: int,
     tables: Tables,
-    vocabulary: Terms,
+    terms: Terms,
     scratch: Scratch,
-    parameters: _F32s,
-    sublinear: _F64s,
+    counts: _I64s,
+    touched: _I32s,
     measures: _I32s,
-) -> _F64s:
+    measured: int,
+    model: _F32s,
+    sublinear: _F64s,
+    tabulated: int,
+    scores: _F64s,
+) -> None:
     """What the terms of each article add to its score, without keeping their counts.
 
     Parameters
     ----------
-    parameters
+    data, end, starts, stops, rows, tables, terms, scratch, counts, touched, measures, measured
+        As for `count_rows`.
+    model
         shape (terms, 4): of each column idf and weight in the reporter's voice, then in quoted speech, as
         `framelens.linear.LinearModel` has them.
-    sublinear
-        ``1 + ln(count)`` by count, as far as it goes; 0 at 0.
-
-    Returns
-    -------
-    float64, shape (rows,)
+    sublinear, tabulated
+        ``1 + ln(count)`` by count, 0 at 0; so many of them.
+    scores
+        float64, shape (rows,): is written to.
     """
-    t, room = _point(tables, scratch)
-    text, known, model = address(data), _point_terms(vocabulary), address(parameters)
-    terms = len(parameters)
-    counts, touched = np.zeros(terms, dtype=np.int64), np.empty(terms + 1, dtype=np.int32)
-    scores = np.empty(len(starts), dtype=np.float64)
-    for row in range(len(starts)):
-        tokens = _tokenize(text, starts[row], stops[row], len(data), row, t, room, address(measures[row]))
-        n = _count_terms(room, tokens, known, address(counts), address(touched))
+    for row in range(rows):
+        tokens = _tokenize(
+            data, starts[row], stops[row], end, row, tables, scratch, item(measures, measured * row)
+        )
+        n = _count_terms(scratch, tokens, terms, counts, touched)
         dot = squares = 0.0
         for i in range(n):
             both, place = counts[touched[i]], 4 * _int64(touched[i])
@@ -741,12 +722,11 @@ def score_rows(
             for field in range(2):
                 count = both >> 32 if field else both & 0xFFFFFFFF
                 if count:
-                    value = sublinear[count] if count < len(sublinear) else 1.0 + math.log(count)
+                    value = sublinear[count] if count < tabulated else 1.0 + math.log(count)
                     value *= model[place + 2 * field]
                     dot += model[place + 2 * field + 1] * value
                     squares += value * value
         scores[row] = dot / math.sqrt(squares) if squares > 0.0 else 0.0
-    return scores
 
 
 # -- the terms of a corpus ---------------------------------------------------------------------------------
@@ -786,13 +766,10 @@ def _tally(
 
 
 @jit
-def _grow(slots: _U64s, others: _I32s) -> tuple[_U64s, _I32s]:
-    larger, larger_others = (
-        np.zeros(2 * len(slots), dtype=np.uint64),
-        np.zeros(2 * len(others), dtype=np.int32),
-    )
-    mask = len(larger_others) - 1
-    for old in range(len(others)):
+def grow_table(slots: _U64s, others: _I32s, size: int, larger: _U64s, larger_others: _I32s) -> None:
+    """Enter a table of `size` slots into an empty one of twice as many."""
+    mask = 2 * size - 1
+    for old in range(size):
         if slots[2 * old + 1]:
             slot = _int64(slots[2 * old]) & mask
             while larger[2 * slot + 1]:
@@ -800,67 +777,69 @@ def _grow(slots: _U64s, others: _I32s) -> tuple[_U64s, _I32s]:
             larger[2 * slot] = slots[2 * old]
             larger[2 * slot + 1] = slots[2 * old + 1]
             larger_others[slot] = others[old]
-    return larger, larger_others
 
 
 @jit
 def tally_rows(
     data: _U8s,
+    end: int,
     starts: _I64s,
     stops: _I64s,
+    row: int,
+    rows: int,
     groups: _I64s,
     part: int,
     parts: int,
     tables: Tables,
     scratch: Scratch,
     measures: _I32s,
-    min_documents: int,
-    min_groups: int,
-) -> tuple[_U64s, _I64s, _I64s]:
-    """Articles and groups that hold each n-gram, for one part of the hashes (`parts` is a power of two).
+    slots: _U64s,
+    others: _I32s,
+    size: int,
+    used: _I64s,
+) -> int:
+    """Enter the n-grams of each article into the table, for one part of the hashes (of a power of two).
 
-    Articles come in the order of their group. A slot of the table is a hash and, in one word, the article
-    that last held the n-gram and how many have; `others` are the groups after the first.
+    Articles come in the order of their group.
+
+    Parameters
+    ----------
+    row
+        The first article that is not in the table yet.
+    slots, others, size
+        The table: `size` slots, a power of two, each a hash and, in one word, the article that last held the
+        n-gram and how many have; `others` are the groups after the first.
+    used
+        int64, shape (1,): slots that are taken.
 
     Returns
     -------
-    hashes, documents, groups
-        Of the n-grams in at least `min_documents` articles and `min_groups` groups, in no order.
+    int
+        The next row; `rows` when all are done, less when the table has to grow.
     """
-    t, room = _point(tables, scratch)
-    text = address(data)
-    slots, others = np.zeros(1 << 17, dtype=np.uint64), np.zeros(1 << 16, dtype=np.int32)
-    used = 0
-    for row in range(len(starts)):
-        tokens = _tokenize(text, starts[row], stops[row], len(data), row, t, room, address(measures))
-        ngrams = _list_terms(room, tokens)
-        while 3 * (used + ngrams) > 2 * len(others):
-            slots, others = _grow(slots, others)
-        table, more, mask = address(slots), address(others), len(others) - 1
-        used += _tally(room, ngrams, row, address(groups), part, parts, table, more, mask)
-    kept = 0
-    for slot in range(len(others)):
-        kept += _int64(slots[2 * slot + 1] & _LOW) >= min_documents and others[slot] + 1 >= min_groups
-    hashes, counts = np.empty(kept, dtype=np.uint64), np.empty((2, kept), dtype=np.int64)
-    at = 0
-    for slot in range(len(others)):
-        documents = _int64(slots[2 * slot + 1] & _LOW)
-        if documents >= min_documents and others[slot] + 1 >= min_groups:
-            hashes[at], counts[0, at], counts[1, at] = slots[2 * slot], documents, others[slot] + 1
-            at += 1
-    return hashes, counts[0], counts[1]
+    while row < rows:
+        tokens = _tokenize(data, starts[row], stops[row], end, row, tables, scratch, measures)
+        ngrams = _list_terms(scratch, tokens)
+        if 3 * (used[0] + ngrams) > 2 * size:
+            break
+        used[0] += _tally(scratch, ngrams, row, groups, part, parts, slots, others, size - 1)
+        row += 1
+    return row
 
 
 @jit
 def locate_rows(
     data: _U8s,
+    end: int,
     starts: _I64s,
     stops: _I64s,
+    rows: int,
     tables: Tables,
     scratch: Scratch,
     measures: _I32s,
     keys: _U64s,
     columns: _I32s,
+    mask: int,
     hashes: _U64s,
     places: _I64s,
 ) -> int:
@@ -869,19 +848,17 @@ def locate_rows(
     Writes to ``hashes[column]``, shape (3,), the hashes of its tokens, and to ``places[column]``, shape (3,
     2), their first and last byte; a column whose first place ends at zero is one not found yet.
     """
-    t, room = _point(tables, scratch)
-    text, key, column = address(data), address(keys), address(columns)
     found = 0
-    for row in range(len(starts)):
-        tokens = _tokenize(text, starts[row], stops[row], len(data), row, t, room, address(measures))
-        for i in range(_list_terms(room, tokens)):
-            slot = _find(key, len(keys) - 1, room.terms[i])
-            term = _int64(column[slot]) if slot >= 0 else -1
-            if term >= 0 and places[term, 0, 1] == 0:
-                last, length = room.spans[i] >> 2, room.spans[i] & 3
+    for row in range(rows):
+        tokens = _tokenize(data, starts[row], stops[row], end, row, tables, scratch, measures)
+        for i in range(_list_terms(scratch, tokens)):
+            slot = _find(keys, mask, scratch.terms[i])
+            term = _int64(columns[slot]) if slot >= 0 else -1
+            if term >= 0 and places[6 * term + 1] == 0:
+                last, length = scratch.spans[i] >> 2, scratch.spans[i] & 3
                 for j in range(length):
-                    token = last - length + 1 + j
-                    hashes[term, j] = room.hashes[token]
-                    places[term, j, 0], places[term, j, 1] = room.starts[token], room.stops[token]
+                    token, at = last - length + 1 + j, 3 * term + j
+                    hashes[at] = scratch.hashes[token]
+                    places[2 * at], places[2 * at + 1] = scratch.starts[token], scratch.stops[token]
                 found += 1
     return found

@@ -63,6 +63,32 @@ def term_hash(term: str) -> int:
     return h
 
 
+def _term_hashes(terms: Sequence[str]) -> npt.NDArray[np.uint64]:
+    """`term_hash` of each, by numpy: a process waits for them before it scores its first article."""
+    letters = np.frombuffer(" ".join([*terms, ""]).encode("ascii") + bytes(8), dtype=np.uint8)
+    spaces = np.flatnonzero(letters == 0x20)
+    starts = np.concatenate([[0], spaces[:-1] + 1]) if len(spaces) else spaces
+    words = np.lib.stride_tricks.sliding_window_view(letters, 8)
+    tokens = np.full(len(spaces), OFFSET, dtype=np.uint64)
+    done, length = 0, spaces - starts
+    while len(rest := np.flatnonzero(length > done)):
+        chunks = words[starts[rest] + done].view("<u8").ravel().astype(np.uint64)
+        beyond = np.maximum(8 - (length[rest] - done), 0).astype(np.uint64) * np.uint64(8)
+        x = (tokens[rest] ^ (chunks & (np.uint64(_MASK) >> beyond))) * np.uint64(GOLDEN)
+        tokens[rest] = x ^ (x >> np.uint64(32))
+        done += 8
+    ends = np.cumsum(np.fromiter(map(len, terms), dtype=np.int64, count=len(terms)) + 1) - 1
+    sizes = np.diff(np.searchsorted(spaces, ends, side="right"), prepend=0)
+    first = np.cumsum(sizes) - sizes
+    hashes: npt.NDArray[np.uint64] = tokens[first]
+    for n in range(1, int(sizes.max(initial=0))):
+        longer = np.flatnonzero(sizes > n)
+        left, right = hashes[longer], tokens[first[longer] + n]
+        x = ((left << np.uint64(23) | left >> np.uint64(41)) ^ right) * np.uint64(GOLDEN)
+        hashes[longer] = x ^ (x >> np.uint64(32))
+    return hashes
+
+
 class Vocabulary:
     """An ordered set of terms; a term's position is its column.
 
@@ -118,15 +144,7 @@ class Vocabulary:
     @cached_property
     def hashes(self) -> npt.NDArray[np.uint64]:
         """Hash of each term; uint64, shape (len(self),). Computed on first use, then kept."""
-        known: dict[str, int] = {}
-        hashes = np.empty(len(self.terms), dtype=np.uint64)
-        for i, term in enumerate(self.terms):
-            h = -1
-            for token in term.split(" "):
-                if token not in known:
-                    known[token] = token_hash(token)
-                h = known[token] if h < 0 else combine(h, known[token])
-            hashes[i] = h
+        hashes = _term_hashes(self.terms)
         _refuse_collisions(self.terms, hashes)
         hashes.setflags(write=False)
         return hashes
@@ -178,21 +196,23 @@ def open_addressing(
     places = (hashes & np.uint64(slots - 1)).astype(np.int64)
     while (
         waiting.size
-    ):  # one round a probe: the first of those that want an empty slot gets it, the rest move on
+    ):  # one round a probe: the first of those that want an empty slot gets it, the rest go on
         wanted = places[waiting]
-        slot, first = np.unique(wanted, return_index=True)
-        first = first[columns[slot] < 0]
-        winners = waiting[first]
-        columns[wanted[first]] = winners
-        keys[wanted[first]] = hashes[winners]
-        waiting = np.delete(waiting, first)
+        free = columns[wanted] < 0
+        columns[wanted[free][::-1]] = waiting[free][::-1]  # of several the last assignment holds
+        waiting = waiting[columns[wanted] != waiting]
         places[waiting] = (places[waiting] + 1) & (slots - 1)
+    taken = columns >= 0
+    keys[taken] = hashes[columns[taken]]
     keys.setflags(write=False)
     columns.setflags(write=False)
     return keys, columns
 
 
 def _refuse_collisions(terms: Sequence[str], hashes: npt.NDArray[np.uint64]) -> None:
+    ordered = np.sort(hashes)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return
     order = np.argsort(hashes, kind="stable")
     same = np.flatnonzero(hashes[order][1:] == hashes[order][:-1])
     if same.size:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from framelens.arrays import arrow_numbers, arrow_strings
 from framelens.errors import UserError
+from framelens.features.arrow import rows_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -147,9 +149,11 @@ def make_rows(
     import pyarrow.compute as pc
 
     if ids is None or ids.null_count:
-        places = pc.binary_join_element_wise(pa.scalar(file), pc.cast(pa.array(numbers), pa.string()), ":")
+        name, colon = arrow_strings([file, ":"])
+        row = pc.cast(arrow_numbers(numbers), pa.string())
+        places = pc.binary_join_element_wise(name, row, colon)
         ids = places if ids is None else pc.coalesce(ids, places)
-    table = pa.table({"id": ids, "text": texts})
+    table = pa.Table.from_arrays([ids, texts], names=["id", "text"])
     for name, column in kept.items():  # may be called id or text, too
         table = table.append_column(name, column)
     return Rows(file, numbers, table)
@@ -160,6 +164,15 @@ def too_long(length: int) -> str:
     return f"has {length:,} bytes, more than an article's {LONGEST_TEXT >> 20} MB"
 
 
+def _lengths(texts: pa.Array) -> npt.NDArray[np.int64]:
+    """Bytes of each text; -1 for a null."""
+    found = rows_of(texts)
+    lengths = found.stops - found.starts
+    if texts.null_count:
+        lengths[~texts.is_valid().to_numpy(zero_copy_only=False)] = -1
+    return lengths
+
+
 def refuse(rows: Rows, column: str) -> tuple[Rows | None, list[Reject]]:
     """Rows without those whose text is null or too long to be an article, and these as rejects.
 
@@ -168,11 +181,8 @@ def refuse(rows: Rows, column: str) -> tuple[Rows | None, list[Reject]]:
     column
         What the text column is called in the file.
     """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    text = rows.table.column(1)
-    lengths = pc.fill_null(pc.binary_length(text), -1).to_numpy()
+    chunks = rows.table.column(1).chunks
+    lengths = np.concatenate([np.zeros(0, dtype=np.int64), *map(_lengths, chunks)])
     wrong = np.flatnonzero((lengths < 0) | (lengths > LONGEST_TEXT))
     if not len(wrong):
         return rows, []
@@ -183,4 +193,4 @@ def refuse(rows: Rows, column: str) -> tuple[Rows | None, list[Reject]]:
     good = np.setdiff1d(np.arange(len(lengths)), wrong)
     if not len(good):
         return None, rejects
-    return Rows(rows.file, rows.numbers[good], rows.table.take(pa.array(good))), rejects
+    return Rows(rows.file, rows.numbers[good], rows.table.take(arrow_numbers(good))), rejects

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from framelens.arrays import empty_table
 from framelens.errors import UserError
 from framelens.features.arrow import cores
 from framelens.predictor import Model
@@ -183,7 +184,7 @@ class _Run:
     def _commit(self) -> None:
         import pyarrow as pa
 
-        table = pa.concat_tables([self.schema.empty_table(), *self._tables])
+        table = pa.concat_tables([empty_table(self.schema), *self._tables])
         counts = replace(self._next.counts)
         journal = Journal(self._next.file, self._next.position, self._next.parts + 1, counts)
         self._checkpoint.commit(partial(self._write, table), self._rejects, journal)
@@ -239,4 +240,4 @@ def no_rows(types: KeptTypes) -> pa.Table:
     import pyarrow as pa
 
     fields = [("id", pa.string()), ("text", pa.large_string()), *types.items()]
-    return pa.schema(fields).empty_table()
+    return empty_table(pa.schema(fields))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from framelens.arrays import arrow_strings
 from framelens.predictor import Model
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ def score_table(model: Model, table: pa.Table, kept: Sequence[str] = ()) -> pa.T
     import pyarrow as pa
 
     answers = model.answer_column(table.column(1).combine_chunks()).to_arrow()
-    version = pa.scalar(f"{model.version.name} {model.version.version}")
+    version = arrow_strings([f"{model.version.name} {model.version.version}"])[0]
     columns = [
         table.column(0),
-        *(answers[name] for name in ("label", "p_state", "score", "reasons", "words")),
+        *(answers.column(name) for name in ("label", "p_state", "score", "reasons", "words")),
     ]
     columns += [pa.repeat(version, table.num_rows), *table.columns[2:]]
-    return pa.table(columns, names=[*OUTPUT_COLUMNS, *map(kept_name, kept)])
+    return pa.Table.from_arrays(columns, names=[*OUTPUT_COLUMNS, *map(kept_name, kept)])

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from framelens.arrays import empty_table
 from framelens.errors import UserError
 from framelens.scoring.columns import plain, to_json
 
@@ -45,7 +46,7 @@ def join_parquet(parts: list[Path], file: BinaryIO, schema: pa.Schema) -> None:
     import pyarrow.parquet as pq
 
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        waiting = schema.empty_table()
+        waiting = empty_table(schema)
         for path in parts:
             with pq.ParquetFile(path) as part:
                 for batch in part.iter_batches(batch_size=ROWS_OF_A_GROUP, use_threads=False):
