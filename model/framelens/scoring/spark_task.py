@@ -124,7 +124,7 @@ def read_lines(batches: Batches, names: Names) -> Iterator[Block]:
             content = b"\n".join(lines)
             if not before and not start:
                 content = content.removeprefix(b"\xef\xbb\xbf")
-            rows, rejects = parse(name, before, content, names)
+            rows, rejects, _ = parse(name, before, memoryview(content), names)
             before += len(lines)
             yield Block(rows, (*rejects, *long), Position(before), 0)
 

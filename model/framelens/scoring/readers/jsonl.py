@@ -1,9 +1,7 @@
-"""JSON lines: a block at once by Arrow's parser, line by line where that refuses.
+"""JSON lines: a block at once by the compiled scanner, line by line where that gives up.
 
 The slow way says what is right: a line is what orjson reads of it, or Python's parser where there are numbers
-that are none. Arrow's parser differs from that (it reads several objects on a line, and does not look at the
-encoding of what it passes over), so a block goes its way only if nothing of the kind can be in it. By itself
-it refuses what orjson refuses, numbers where text should be, and a column given twice.
+that are none. The scanner reads the same or gives the block up.
 """
 
 from __future__ import annotations
@@ -14,9 +12,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from framelens.errors import UserError
+from framelens.features.compiled import RoomError
 from framelens.scoring import rows as limits
+from framelens.scoring.readers import scan
 from framelens.scoring.readers.streams import Stream, line_blocks
 from framelens.scoring.rows import (
     Block,
@@ -60,26 +61,22 @@ def read_json_lines(source: Source, columns: Columns, start: Position) -> Blocks
                 row += 1
                 rejects.append(Reject(file, row, f"the line is longer than {limits.LONGEST_LINE >> 20} MB"))
             elif content:
-                if row == 0:
-                    content = content.removeprefix(_BOM)
-                names = names or find_names(file, content, columns)
-                table, rejects = parse(file, row, content, names)
-                row += _count(content)
+                if row == 0 and content[: len(_BOM)] == _BOM:
+                    content = content[len(_BOM) :]
+                names = names or find_names(file, bytes(content), columns)
+                table, rejects, count = parse(file, row, content, names)
+                row += count
             end = Position(row, lines.end if plain else None)
             yield Block(table, tuple(rejects), end, stream.consumed)
             if lines.error is not None:
                 raise lines.error
 
 
-def _count(content: bytes) -> int:
-    return content.count(b"\n") + (not content.endswith(b"\n"))
-
-
 def _names_of_beginning(source: Source, columns: Columns) -> Names | None:
     """The columns as a run that began at the first byte found them."""
     with Stream(source) as stream:
         for lines in line_blocks(stream):
-            if lines.content and (names := find_names(source.path, lines.content, columns)):
+            if lines.content and (names := find_names(source.path, bytes(lines.content), columns)):
                 return names
     return None
 
@@ -98,82 +95,74 @@ def find_names(file: str, content: bytes, columns: Columns) -> Names | None:
     return columns.resolve(file, list(seen)) if seen else None
 
 
-def parse(file: str, before: int, content: bytes, names: Names | None) -> tuple[Rows | None, list[Reject]]:
-    """The rows of some lines, the first of which is number ``before + 1``."""
-    rows = _parse_fast(file, before, content, names) if names else None
-    if rows is not None and names is not None:
-        return refuse(rows, names.text)
-    return _parse_slowly(file, before, content, names)
+def parse(
+    file: str, before: int, content: memoryview, names: Names | None
+) -> tuple[Rows | None, list[Reject], int]:
+    """The rows of some lines, the first of which is number ``before + 1``, and how many lines there are."""
+    found = _parse_fast(file, before, content, names) if names else None
+    if found is not None and names is not None:
+        rows, lines = found
+        return *refuse(rows, names.text), lines
+    return _parse_slowly(file, before, bytes(content), names)
 
 
-def _parse_fast(file: str, before: int, content: bytes, names: Names) -> Rows | None:
-    """The block by Arrow's parser; None where it may read otherwise than line by line."""
+def _parse_fast(file: str, before: int, content: memoryview, names: Names) -> tuple[Rows, int] | None:
+    """The block by the compiled scanner; None where it gives up, and where there is no row."""
     import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.json as pj
 
-    schema = _schema(content, names)
-    lines = _plain_lines(content) if len(content) < 4 * limits.BLOCK_BYTES else 0  # a long line takes memory
-    if schema is None or not lines:
+    columns, data = names.all, np.frombuffer(content, dtype=np.uint8)
+    # a long line takes memory
+    if len(data) >= 4 * limits.BLOCK_BYTES or len(columns) > scan.MOST_COLUMNS or not _is_utf8(data):
         return None
-    try:
-        table = pj.read_json(
-            pa.BufferReader(content),
-            read_options=pj.ReadOptions(use_threads=False, block_size=len(content) + 1),
-            parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
-        )
-    except pa.ArrowInvalid:
+    encoded = [name.encode("utf-8", "surrogatepass") for name in columns]
+    wanted = np.frombuffer(b"".join(encoded), dtype=np.uint8), np.cumsum([0, *map(len, encoded)])
+    key, room = np.empty(len(data), dtype=np.uint8), 16 + len(data) // 256
+    while True:
+        places = np.empty((room, len(columns), scan.PLACE), dtype=np.int64)
+        lines = np.empty(room + 1, dtype=np.int64)
+        try:
+            n = scan.find_values(data, len(data), *wanted, len(columns), key, places, lines, room)
+            break
+        except RoomError:
+            room *= 8
+    if n <= 0:
         return None
-    n = table.num_rows
-    if n != lines or table.column(names.text).null_count:
-        return None  # a null and a column that is not there are told apart line by line
-
-    def strings(name: str) -> pa.Array:
-        return pc.cast(table.column(name).combine_chunks(), pa.string())
-
-    text = pc.cast(table.column(names.text).combine_chunks(), pa.large_string())
-    return make_rows(
+    strings = {
+        name: _strings(data, places[:n], column, pa.large_string() if column == 0 else pa.string())
+        for column, name in enumerate(columns)
+    }
+    rows = make_rows(
         file,
-        np.arange(before + 1, before + 1 + n, dtype=np.int64),
-        strings(names.id) if names.id else None,
-        text,
-        {name: strings(name) for name in names.keep},
+        lines[:n] + (before + 1),
+        strings[names.id] if names.id else None,
+        strings[names.text],
+        {name: strings[name] for name in names.keep},
     )
+    return rows, int(lines[n])
 
 
-def _schema(content: bytes, names: Names) -> pa.Schema | None:
-    """Types for Arrow's parser, by the first line; None for values that it would write otherwise."""
+def _strings(data: npt.NDArray[np.uint8], places: npt.NDArray[np.int64], column: int, kind: Any) -> pa.Array:
+    """The values of a column; `places` has the shape (n, columns, PLACE)."""
     import pyarrow as pa
 
-    first = _loads(content[: content.find(b"\n")] if b"\n" in content else content)
-    if not isinstance(first, dict):
-        return None
-    types = {str: pa.string(), int: pa.int64(), bool: pa.bool_(), type(None): pa.string()}
-    fields = [(name, types.get(type(first.get(name)))) for name in names.all if name != names.text]
-    if any(kind is None for _, kind in fields):
-        return None
-    return pa.schema([*fields, (names.text, pa.large_string())])
+    n, columns, _ = places.shape
+    starts, stops, _ = places[:, column].T
+    out, ends = np.empty(int((stops - starts).sum()), dtype=np.uint8), np.empty(n + 1, dtype=np.int64)
+    scan.copy_values(data, places, columns, column, n, out, ends)
+    there = None if (starts >= 0).all() else pa.py_buffer(np.packbits(starts >= 0, bitorder="little"))
+    offsets = ends.astype(np.int64 if kind == pa.large_string() else np.int32)
+    return pa.Array.from_buffers(kind, n, [there, pa.py_buffer(offsets), pa.py_buffer(out[: ends[-1]])])
 
 
-def _plain_lines(content: bytes) -> int:
-    """The number of lines; 0 unless all is UTF-8 and every line begins with an object and ends with one."""
+def _is_utf8(data: npt.NDArray[np.uint8]) -> bool:
     import pyarrow as pa
 
-    data = np.frombuffer(content, dtype=np.uint8)
-    if data[-1] != ord("\n"):
-        data = np.append(data, np.uint8(ord("\n")))
-    ends = np.flatnonzero(data == ord("\n"))
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    if not ((data[starts] == ord("{")).all() and (data[ends - 1] == ord("}")).all()):
-        return 0
-    whole = pa.Array.from_buffers(
-        pa.large_string(), 1, [None, pa.py_buffer(np.array([0, len(content)])), pa.py_buffer(content)]
-    )
+    buffers = [None, pa.py_buffer(np.array([0, len(data)])), pa.py_buffer(data)]
     try:
-        whole.validate(full=True)
+        pa.Array.from_buffers(pa.large_string(), 1, buffers).validate(full=True)
     except pa.ArrowInvalid:
-        return 0
-    return len(ends)
+        return False
+    return True
 
 
 def _loads(line: bytes) -> Any:
@@ -194,9 +183,10 @@ def _loads(line: bytes) -> Any:
 
 def _parse_slowly(
     file: str, before: int, content: bytes, names: Names | None
-) -> tuple[Rows | None, list[Reject]]:
+) -> tuple[Rows | None, list[Reject], int]:
     import pyarrow as pa
 
+    number = before
     rejects: list[Reject] = []
     numbers: list[int] = []
     values: dict[str, list[str | None]] = {name: [] for name in names.all} if names else {}
@@ -216,7 +206,7 @@ def _parse_slowly(
             record = f"not a JSON object but {type(record).__name__}"
         rejects.append(Reject(file, number, record))
     if not numbers or names is None:
-        return None, rejects
+        return None, rejects, number - before
     rows = make_rows(
         file,
         np.array(numbers, dtype=np.int64),
@@ -225,7 +215,7 @@ def _parse_slowly(
         {name: pa.array(values[name], type=pa.string()) for name in names.keep},
     )
     good, long = refuse(rows, names.text)
-    return good, sorted([*rejects, *long], key=lambda reject: reject.row)
+    return good, sorted([*rejects, *long], key=lambda reject: reject.row), number - before
 
 
 def _split(content: bytes) -> Iterator[bytes]:

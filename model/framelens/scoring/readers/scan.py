@@ -36,6 +36,7 @@ _QUOTES, _BACKSLASHES, _SPACES = (
     _EACH * np.uint64(_BACKSLASH),
     _EACH * np.uint64(_SPACE),
 )
+_INFINITY = np.uint64(int.from_bytes(b"Infinity", "little"))
 _BIT_7 = _EACH * np.uint64(0x80)
 _U0 = np.uint64(0)
 
@@ -43,7 +44,7 @@ _U0 = np.uint64(0)
 @jit
 def _byte(data: _U8s, at: int, size: int) -> int:
     """The byte there, 0 behind the end."""
-    return _int64(data[at]) if at < size else 0  # type: ignore[no-any-return]
+    return _int64(data[at]) if at < size else 0
 
 
 @jit
@@ -181,16 +182,29 @@ def _word_end(data: _U8s, at: int, size: int) -> int:
 
 
 @jit
+def _infinity_end(data: _U8s, at: int, size: int) -> int:
+    """Where Infinity ends; -1 for anything else."""
+    if at + 8 > size or load_8_bytes(data, at) != _INFINITY:
+        return -1
+    return at + 8
+
+
+@jit
 def _scalar_end(data: _U8s, at: int, size: int) -> int:
-    """Where a value ends that is no list and no object; -1 if there is none."""
+    """Where a value ends that is no list and no object; -1 if there is none.
+
+    NaN and Infinity are what Python writes, and reads.
+    """
     byte = _byte(data, at, size)
     if byte == _QUOTE:
         end, _ = _string_end(data, at + 1, size)
         return end + 1 if end >= 0 else -1
     if byte == _MINUS or 0x30 <= byte <= 0x39:
         end, _ = _number_end(data, at, size)
-        return end
-    return _word_end(data, at, size)
+        return end if end >= 0 or byte != _MINUS else _infinity_end(data, at + 1, size)
+    if byte == 0x4E and _byte(data, at + 1, size) == 0x61 and _byte(data, at + 2, size) == 0x4E:  # NaN
+        return at + 3
+    return _word_end(data, at, size) if byte != 0x49 else _infinity_end(data, at, size)
 
 
 @jit

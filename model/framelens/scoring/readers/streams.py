@@ -24,7 +24,8 @@ class Stream(io.RawIOBase):
     Raises
     ------
     OSError, ValueError
-        From `read`, where the file cannot be read any further; everything before that was handed out.
+        From `read` and `readinto`, where the file cannot be read any further; what was before that was handed
+        out.
     """
 
     def __init__(self, source: Source) -> None:
@@ -41,7 +42,7 @@ class Stream(io.RawIOBase):
         else:
             self._raw = self._open.enter_context(pa.OSFile(source.path, mode="rb"))
         self._in: pa.NativeFile = self._raw
-        self._piece = sys.maxsize
+        self._piece = rows.BLOCK_BYTES
         if packing:
             self._in, self._piece = (
                 self._open.enter_context(pa.CompressedInputStream(self._raw, packing)),
@@ -53,30 +54,22 @@ class Stream(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Called by Python's buffers."""
-        content = self.read(len(buffer))
-        buffer[: len(content)] = content
-        return len(content)
-
-    def read(self, size: int = -1) -> bytes:
-        """Up to `size` bytes; fewer only at the end, and before an error."""
+        """Fill the buffer; less only at the end, and before an error."""
         if self._error is not None:
             raise self._error
-        pieces: list[bytes] = []
-        left = size if size >= 0 else sys.maxsize
-        while left:
+        room, filled = memoryview(buffer), 0
+        while filled < len(room):
             try:
-                piece = self._in.read(min(left, self._piece))
+                read = self._in.readinto(room[filled : filled + self._piece])
             except (OSError, ValueError) as error:
-                if not pieces:
+                if not filled:
                     raise
                 self._error = error
                 break
-            if not piece:
+            if not read:
                 break
-            pieces.append(piece)
-            left -= len(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            filled += read
+        return filled
 
     def seek_to(self, offset: int) -> None:
         """Go to a byte of a file that is not compressed."""
@@ -125,14 +118,14 @@ class Lines(NamedTuple):
     Attributes
     ----------
     content
-        The lines with their ends; None for a line that is too long.
+        The lines with their ends, until the next are asked for; None for a line that is too long.
     end
         The offset of the next byte in what is read.
     error
         What keeps the rest from being read; `content` is then what came before, but for the broken line.
     """
 
-    content: bytes | None
+    content: memoryview | None
     end: int
     error: Exception | None = None
 
@@ -145,32 +138,38 @@ def line_blocks(stream: Stream, offset: int = 0) -> Iterator[Lines]:
     offset
         Where the stream stands.
     """
-    pieces: list[bytes] = []  # of the line, or the lines, that no end was found for yet
-    length, error = 0, None
-    while error is None:
+    buffer, filled = bytearray(2 * rows.BLOCK_BYTES), 0  # with what no end was found for yet
+    while True:
+        if len(buffer) < filled + rows.BLOCK_BYTES:
+            buffer = _grown(buffer, 2 * filled + rows.BLOCK_BYTES)
         try:
-            chunk = stream.read(rows.BLOCK_BYTES)
+            read = stream.readinto(memoryview(buffer)[filled : filled + rows.BLOCK_BYTES])
         except (OSError, ValueError) as failure:
-            yield Lines(b"", offset, failure)
+            yield Lines(memoryview(b""), offset, failure)
             return
-        cut = chunk.rfind(b"\n") + 1
-        if chunk and not cut:
-            pieces.append(chunk)
-            length += len(chunk)
-            if length > rows.LONGEST_LINE:
-                rest, length = _skip_line(stream, length)
+        cut = buffer.rfind(b"\n", filled, filled + read) + 1
+        filled += read
+        if read and not cut:
+            if filled > rows.LONGEST_LINE:
+                rest, length = _skip_line(stream, filled)
                 offset += length
                 yield Lines(None, offset)
-                pieces, length = ([rest] if rest else []), len(rest)
+                buffer, filled = _grown(rest, 2 * rows.BLOCK_BYTES), len(rest)
             continue
-        content = b"".join((*pieces, memoryview(chunk)[:cut]))
-        pieces = [chunk[cut:]] if cut < len(chunk) else []
-        length = len(chunk) - cut
-        if content:
-            offset += len(content)
-            yield Lines(content, offset)
-        if not chunk:
+        cut = cut if read else filled
+        if cut:
+            offset += cut
+            yield Lines(memoryview(buffer)[:cut], offset)
+        if not read:
             return
+        filled -= cut
+        buffer[:filled] = buffer[cut : cut + filled]
+
+
+def _grown(content: bytes | bytearray, size: int) -> bytearray:
+    larger = bytearray(size)
+    larger[: len(content)] = content
+    return larger
 
 
 def _skip_line(stream: Stream, length: int) -> tuple[bytes, int]:
