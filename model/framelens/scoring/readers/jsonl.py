@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NO_NUMBER = re.compile(rb'"(?:[^"\\]|\\.)*"|-?Inf\b|-NaN\b')
-"""Strings, and what Arrow's parser takes for a number, and Python's does not."""
+"""Strings, and what some write where there is no number, and Python does not read."""
 _BOM = b"\xef\xbb\xbf"
 
 
