@@ -56,8 +56,8 @@ class Kernel(Generic[_Parameters, _Result]):
         When the function does.
     """
 
-    def __init__(self, function: Callable[_Parameters, _Result]) -> None:
-        self._function = function
+    def __init__(self, function: Callable[_Parameters, _Result], *, inline: bool = False) -> None:
+        self._function, self._inline = function, inline
         self._loaded: dict[str, _Loaded] = {}
         self._lock = threading.Lock()
         update_wrapper(self, function)
@@ -97,7 +97,8 @@ class Kernel(Generic[_Parameters, _Result]):
         import numba
 
         njit: Any = numba.njit
-        return njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(self._function)
+        alone = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+        return njit(error_model="numpy", forceinline=self._inline, **alone)(self._function)
 
     @property
     def _numba_type_(self) -> Any:
@@ -106,6 +107,11 @@ class Kernel(Generic[_Parameters, _Result]):
 
 
 jit = Kernel
+
+
+def inlined(function: Callable[_Parameters, _Result]) -> Kernel[_Parameters, _Result]:
+    """As `jit`, for what is called too often to be called: it becomes a part of its callers."""
+    return Kernel(function, inline=True)
 
 
 class _Loaded:

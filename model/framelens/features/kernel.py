@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from framelens.features.compiled import RoomError, item, jit, load_8_bytes, trailing_zeros
+from framelens.features.compiled import RoomError, inlined, item, jit, load_8_bytes, trailing_zeros
 from framelens.features.vocabulary import GOLDEN, OFFSET, token_hash
 
 _U8s: TypeAlias = npt.NDArray[np.uint8]
@@ -259,7 +259,7 @@ def _add(scratch: Scratch, slots: int, h: np.uint64, row: int) -> bool:
 # -- tokens ------------------------------------------------------------------------------------------------
 
 
-@jit
+@inlined
 def _scan_word(
     data: _U8s, at: int, stop: int, end: int, tables: Tables
 ) -> tuple[int, np.uint64, int, bool, bool]:
