@@ -1,6 +1,6 @@
 """How fast articles are scored, side by side with what a user would pick instead.
 
-    python -m benchmarks.score [--opponents PYTHON] [--size 256MB] [--rounds 3] [--json OUT] [--plot OUT]
+    python -m benchmarks.score [--opponents PYTHON] [--size 1GB] [--rounds 3] [--json OUT] [--plot OUT]
     python -m benchmarks.score --sizes 10MB,100MB,1GB,10GB [--kind jsonl|parquet|warc]
 
 Ours and an opponent run in turn (A B A B ...), each in a fresh process, and a ratio is taken of each pair;
@@ -322,7 +322,7 @@ def table(result: dict[str, Any]) -> str:
 
 
 @click.command()
-@click.option("--size", type=Size(), default="256MB", show_default=True, help="Text in the input.")
+@click.option("--size", type=Size(), default="1GB", show_default=True, help="Text in the input.")
 @click.option("--sizes", help="Ours only, one size after the other, for instance 10MB,100MB,1GB,10GB.")
 @click.option(
     "--kind", type=click.Choice(["jsonl", "parquet", "warc"]), default="jsonl", help="With --sizes."
