@@ -41,7 +41,8 @@ def test_score_runs_ours_and_scikit_learn_and_writes_every_figure(tmp_path: Path
     for line in result["lines"]:
         assert line["title"] in done.stdout
         assert line["peak_bytes"] > 10e6
-        assert line["cpu_ms_per_mb"] > 0
+        # some systems count computing in ticks of 10 ms, and a kernel is done with 1 MB before the first
+        assert line["cpu_ms_per_mb"] > 0 or line["seconds"][0] < 0.05
         assert line["mb_per_s"] * 1e6 * line["seconds"][0] == pytest.approx(line["bytes"])
     assert [ratio["bar"] for ratio in result["ratios"]] == [40.0, 20.0]
     assert all(ratio["passed"] == (ratio["ratio"] >= ratio["bar"]) for ratio in result["ratios"])

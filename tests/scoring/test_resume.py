@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import os
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 import pytest
@@ -108,6 +109,47 @@ def test_a_run_killed_at_any_moment_goes_on(score: Any, out: str, monkeypatch: p
             Path(name).unlink()
         step += 5 if out == "out.jsonl" else 10
     assert step > 20
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a file cut off as it opened
+def test_an_interrupt_at_any_line_leaves_nothing_or_what_can_be_gone_on_from(score: Any) -> None:
+    Path("in.jsonl").write_bytes(formats.lines(ROWS[:30]))
+    assert score("in.jsonl") == 0
+    expected = files()
+    watched = {run.score_files.__code__.co_filename, checkpoint.__file__}
+    left = 0
+
+    def interrupt(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal left
+        if frame.f_code.co_filename not in watched:
+            return None
+        left -= event == "line"
+        if not left:
+            raise KeyboardInterrupt
+        return interrupt
+
+    line, outcomes = 0, []
+    while True:
+        line = left = line + 1
+        Path("out.jsonl").unlink(missing_ok=True)
+        sys.settrace(interrupt)
+        try:
+            code = score("in.jsonl")
+        finally:
+            sys.settrace(None)
+        if left > 0:
+            break
+        assert code == 130
+        kept = Path("out.jsonl.partial").exists()
+        assert kept or files() in ({}, expected)
+        if kept:
+            assert score("in.jsonl", "--resume") == 0
+            assert files() == expected
+            assert not Path("out.jsonl.partial").exists()
+        outcomes.append(kept)
+    gc.collect()  # so that what was cut off is closed here, not in another test
+    assert outcomes.count(True) > 20
+    assert outcomes.count(False) > 50
 
 
 def test_a_run_killed_by_the_system_goes_on(score: Any) -> None:

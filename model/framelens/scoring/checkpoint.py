@@ -94,6 +94,11 @@ class Checkpoint:
         self.folder = output.with_name(f"{output.name}.partial")
         self.rejects = output.with_name(f"{output.name}.rejects.jsonl")
         self.journal = Journal()
+        self._run, self._progress = self.folder / "run.json", self.folder / "journal.json"
+
+    def has_kept(self) -> bool:
+        """Whether the folder holds a part that a run can go on from."""
+        return self._run.exists() and self._progress.exists()
 
     def part(self, number: int) -> Path:
         """Part `number` of the output, from 0."""
@@ -111,17 +116,16 @@ class Checkpoint:
         UserError
             When there is one and `resume` is false, or it is of another run.
         """
-        described, journal = self.folder / "run.json", self.folder / "journal.json"
-        if not (described.exists() and journal.exists()):  # nothing was kept
-            _replace(described, json.dumps(run, indent=1).encode())
+        if not self.has_kept():
+            _replace(self._run, json.dumps(run, indent=1).encode())
             return
         if not resume:
             raise UserError(
                 f"{self.folder} holds an unfinished run: go on with it by --resume, or delete that folder "
                 "to start anew"
             )
-        self._check_same(json.loads(described.read_text(encoding="utf-8")), run)
-        kept = json.loads(journal.read_text(encoding="utf-8"))
+        self._check_same(json.loads(self._run.read_text(encoding="utf-8")), run)
+        kept = json.loads(self._progress.read_text(encoding="utf-8"))
         position = Position(*kept["position"])
         self.journal = Journal(kept["file"], position, kept["parts"], Counts(**kept["counts"]))
 
@@ -157,9 +161,7 @@ class Checkpoint:
         else:  # of a run that was killed before it could say so
             self.rejects_part(self.journal.parts).unlink(missing_ok=True)
         content = {"file": journal.file, "position": journal.position, "parts": journal.parts}
-        _replace(
-            self.folder / "journal.json", json.dumps(content | {"counts": asdict(journal.counts)}).encode()
-        )
+        _replace(self._progress, json.dumps(content | {"counts": asdict(journal.counts)}).encode())
         self.journal = journal
 
     def finish(self, join: Callable[[list[Path], BinaryIO], None]) -> None:
@@ -181,7 +183,8 @@ class Checkpoint:
         self.delete()
 
     def delete(self) -> None:
-        """Remove the folder and what is in it."""
+        """Remove the folder and what is in it; first what makes it one to go on from."""
+        self._progress.unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -210,30 +213,33 @@ def _replace(path: Path, content: bytes | Callable[[BinaryIO], None]) -> None:
 
 @contextmanager
 def locked(checkpoint: Checkpoint) -> Iterator[None]:
-    """Hold the folder for this process; it is made if need be, and deleted at the end if nothing is in it.
+    """Hold the folder for this process; it is made if need be, and deleted at the end if nothing was kept.
 
     Raises
     ------
     UserError
         When another run holds it, or it cannot be made.
     """
-    checkpoint.folder.mkdir(exist_ok=True)
     lock = checkpoint.folder / "lock"
-    with lock.open("ab") as file:
-        # another run may have ended, and deleted the folder, after this one opened the file
-        if not _take(file) or not lock.exists() or not os.path.samestat(os.fstat(file.fileno()), lock.stat()):
-            raise UserError(
-                f"another run is writing {checkpoint.output}; wait for it, or choose another output"
-            )
-        try:
-            yield
-        finally:
-            if {path.name for path in checkpoint.folder.glob("*")} == {"lock"}:
-                with suppress(OSError):
+    try:
+        checkpoint.folder.mkdir(exist_ok=True)
+        with lock.open("ab") as file:
+            try:
+                if not _take(lock, file):
+                    raise UserError(
+                        f"another run is writing {checkpoint.output}; wait for it, or choose another output"
+                    )
+                yield
+            finally:
+                # an interrupt may come at any step above: what is not held is asked for again
+                if not checkpoint.has_kept() and _take(lock, file):
                     checkpoint.delete()
+    finally:
+        with suppress(OSError):  # not made, or not empty
+            checkpoint.folder.rmdir()
 
 
-def _take(file: BinaryIO) -> bool:
+def _take(lock: Path, file: BinaryIO) -> bool:
     """The lock goes with the process, so that what a killed run left behind is no obstacle."""
     try:
         import fcntl
@@ -243,4 +249,5 @@ def _take(file: BinaryIO) -> bool:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    return True
+    # another run may have ended, and deleted the folder, after this one opened the file
+    return lock.exists() and os.path.samestat(os.fstat(file.fileno()), lock.stat())

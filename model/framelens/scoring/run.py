@@ -103,9 +103,8 @@ def score_files(
 
 
 def _kept(checkpoint: Checkpoint, error: BaseException) -> BaseException:
-    """The error, with a word about what is kept; nothing is where no part was written."""
+    """The error, with a word about what is kept."""
     if not checkpoint.journal.parts:
-        checkpoint.delete()
         return error
     kept = f"{checkpoint.journal.counts.scored:,} rows are kept: run it again with --resume to go on"
     if isinstance(error, UserError):
