@@ -118,6 +118,22 @@ def verify_command(folder: Path | None) -> None:
     click.echo(f"{folder}: sound")
 
 
+@corpus.command("mark")
+@click.argument("marks", type=_PATH)
+@click.option("--corpus", "folder", type=_PATH, help="Corpus folder; by default the seeds.")
+def mark_command(marks: Path, folder: Path | None) -> None:
+    """Give a corpus the reading marks of MARKS, a CSV file with the columns id and mark (0 to 100).
+
+    A mark says how state-like the framing of an article reads to somebody who does not know its outlet.
+    """
+    from framelens_train.corpus.dataset import default_seeds
+    from framelens_train.corpus.marks import add_marks
+
+    folder = default_seeds() if folder is None else folder
+    result = add_marks(folder, marks)
+    click.echo(f"{folder}: {result['marked']:,} of {result['articles']:,} articles are marked")
+
+
 @corpus.command("import")
 @click.argument("file", type=_PATH)
 @click.option("--out", type=_PATH, required=True, help="Folder to write.")

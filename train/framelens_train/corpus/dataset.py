@@ -15,6 +15,7 @@ from framelens.errors import UserError
 from framelens.features.batch import FeatureBatch
 from framelens.features.vocabulary import Vocabulary
 from framelens_train.corpus import storage
+from framelens_train.corpus.marks import read_marks
 from framelens_train.corpus.recount import recount
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class Corpus:
     articles
         One row an article, RangeIndex: id, outlet, owner, country, region, label, date (ISO string or
         missing), words, sha256 (hexadecimal, of the raw text), cluster (near-duplicates share one),
-        address, source and the boolean flags of `framelens_train.corpus.storage.FLAGS`.
+        address, source, the boolean flags of `framelens_train.corpus.storage.FLAGS` and, where the corpus
+        has any, mark (see `framelens_train.corpus.marks`; NaN for an article that nobody read).
     batch
         Counts, row for row.
     vocabulary
@@ -161,6 +163,8 @@ def _load_seeds(folder: Path) -> Corpus:
         raise UserError(
             f"{folder}: the tables disagree ({error}); run `framelens corpus verify {folder}`"
         ) from None
+    if (folder / storage.MARKS).is_file():
+        articles["mark"] = read_marks(folder, articles["id"])
     digest = storage.file_sha256(folder / storage.MANIFEST)
     if manifest["articles"] != len(articles) or batch.rows != len(articles):
         raise UserError(

@@ -9,6 +9,7 @@ counts.parquet      one row a term in an article, term by term: `gap` to the pre
                     one counts from -1), and `pair`, a row of pairs.parquet
 pairs.parquet       the pairs of counts (reporter's voice, quoted speech) that occur, the most frequent first
 measures.parquet    one row an article, one column a measure
+marks.parquet       if there are any: the reading mark of an article, by id (`framelens_train.corpus.marks`)
 manifest.json       format version, sizes, how it was built, SHA-256 of each file above
 =================== ==========================================================================================
 
@@ -48,6 +49,9 @@ FILES = (
     "pairs.parquet",
     "measures.parquet",
 )
+MARKS = "marks.parquet"
+"""Not of `FILES`: a corpus has none until somebody has read its articles."""
+
 OUTLET_COLUMNS = (
     "outlet",
     "name",
@@ -80,7 +84,8 @@ def write_seeds(
 ) -> dict[str, Any]:
     """Write a seeds folder and return its manifest.
 
-    All files are written beside the folder and moved into it together; files of other names (a README) stay.
+    All files are written beside the folder and moved into it together; files of other names (a README, marks)
+    stay.
 
     Parameters
     ----------
@@ -97,7 +102,7 @@ def write_seeds(
         outlets.loc[:, list(OUTLET_COLUMNS)].to_csv(scratch / "outlets.csv", index=False, lineterminator="\n")
         _write_articles(scratch / "articles.parquet", articles, batch)
         _write_counts(scratch, batch, vocabulary)
-        manifest = {
+        manifest: dict[str, Any] = {
             "format": FORMAT_VERSION,
             "articles": len(articles),
             "outlets": len(outlets),
@@ -107,14 +112,23 @@ def write_seeds(
             "build": build,
             "sha256": {name: file_sha256(scratch / name) for name in FILES},
         }
-        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-        (scratch / MANIFEST).write_text(text, encoding="utf-8")
+        if (folder / MARKS).is_file():
+            manifest["sha256"][MARKS] = file_sha256(folder / MARKS)
+        write_manifest(scratch, manifest)
         folder.mkdir(exist_ok=True)
         for name in (*FILES, MANIFEST):
             (scratch / name).replace(folder / name)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return manifest
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write or replace the manifest of a folder."""
+    text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    part = folder / f".{MANIFEST}.part"
+    part.write_text(text, encoding="utf-8")
+    part.replace(folder / MANIFEST)
 
 
 def _write_articles(path: Path, articles: pd.DataFrame, batch: FeatureBatch) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from framelens_train.corpus.marks import marks_of
+
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
@@ -41,6 +43,7 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
         "words": int(articles["words"].sum()),
         "first_date": dates.min() if len(dates) else None,
         "last_date": dates.max() if len(dates) else None,
+        "marked": int(np.isfinite(marks_of(corpus.articles)).sum()),
         "flags": {name: int(articles[name].sum()) for name in flags},
         **{f"by_{key}": _group(articles, key) for key in BY},
     }
@@ -70,7 +73,7 @@ def show(summary: dict[str, Any], console: Console) -> None:
     console.print(
         f"{summary['articles']:,} articles of {summary['outlets']} outlets and {summary['owners']} owners, "
         f"{summary['first_date'] or '?'} to {summary['last_date'] or '?'}; {summary['terms']:,} terms, "
-        f"{summary['entries']:,} counts, {summary['words']:,} words"
+        f"{summary['entries']:,} counts, {summary['words']:,} words; {summary['marked']:,} read and marked"
     )
     console.print(", ".join(f"{name} {count:,}" for name, count in summary["flags"].items()))
     for key in BY:

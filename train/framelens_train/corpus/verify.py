@@ -13,7 +13,7 @@ import numpy.typing as npt
 from framelens.errors import UserError
 from framelens.features.reference import MEASURES
 from framelens.features.vocabulary import Vocabulary
-from framelens_train.corpus import storage
+from framelens_train.corpus import marks, storage
 from framelens_train.corpus.dataset import read_outlets
 from framelens_train.corpus.outlets import LABELS
 
@@ -43,13 +43,15 @@ def verify(folder: Path) -> list[str]:
         outlets = read_outlets(folder)
         articles = storage.read_table(folder / "articles.parquet")
         found = [*_outlets(outlets), *_articles(articles, outlets), *_counts(folder, articles, manifest)]
+        found += marks.findings(folder, articles["id"].to_pylist())
     except UserError as error:
         return [str(error), *hashes]
     return found + hashes
 
 
 def _file_hashes(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
-    for name in storage.FILES:
+    read = [storage.MARKS] if storage.MARKS in manifest.get("sha256", {}) else []
+    for name in (*storage.FILES, *read):
         expected = manifest.get("sha256", {}).get(name)
         if not (folder / name).is_file():
             yield f"{name}: the file is missing"
