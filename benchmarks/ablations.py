@@ -1,6 +1,6 @@
 """What each part of the recipe brings: a fixed list of recipes on the same folds, as MLflow runs.
 
-    python -m benchmarks.ablations [--corpus seeds] [--jobs 2] [--seed 0] [--quick]
+    python -m benchmarks.ablations [--corpus seeds] [--jobs 2] [--seed 0] [--quick] [--only NAME ...]
 
 Every recipe is fitted on the owner-disjoint folds and, for contrast, on three outlet-disjoint and three
 random ones. Nothing is searched here: settings are fixed before fitting, so the figures compare levers; the
@@ -54,10 +54,21 @@ class Ablation:
     recipe: Recipe
 
 
-SHIPPED: Mapping[str, Any] = {"C": 0.1, "overlap_power": 0.75, "prior_weight": 0.5, "pooled_weight": 0.25}
+SHIPPED: Mapping[str, Any] = {
+    "C": 0.1,
+    "overlap_power": 0.75,
+    "reading_weight": 0.5,
+    "pooled_weight": 0.25,
+}
 """The owner ensemble's settings as they are trained by default."""
 
-BASE: Mapping[str, Any] = {**SHIPPED, "C": 0.5, "pooled_weight": 0.0}
+BASE: Mapping[str, Any] = {
+    **SHIPPED,
+    "C": 0.5,
+    "prior_weight": 0.5,
+    "reading_weight": 0.0,
+    "pooled_weight": 0.0,
+}
 """The ensemble around which one setting at a time is changed: members and prior alone."""
 
 
@@ -66,6 +77,7 @@ def ablations() -> list[Ablation]:
     terms = Recipe("logistic", TERMS, {"C": 1.0})
     styled = replace(terms, features=STYLED)
     light = Recipe("owner_ensemble", LIGHT[0], SHIPPED)
+    unread = {**SHIPPED, "prior_weight": 0.5, "reading_weight": 0.0}
     reporter, everything = {"fields": "reporter"}, {"style": "all"}
     elastic = {"alpha": 3e-5, "l1_ratio": 0.15}
     bare = {**BASE, "overlap_power": 0.0, "prior_weight": 0.0}
@@ -74,6 +86,9 @@ def ablations() -> list[Ablation]:
         features: Mapping[str, Any] = LIGHT[0], weighting: str = "owner_sqrt", **settings: Any
     ) -> Recipe:
         return Recipe("owner_ensemble", features, {**BASE, **settings}, weighting)
+
+    def shipped(**settings: Any) -> Recipe:
+        return replace(light, classifier={**SHIPPED, **settings})
 
     def plain(**settings: Any) -> Recipe:
         return replace(light, classifier={**bare, **settings})
@@ -91,7 +106,13 @@ def ablations() -> list[Ablation]:
         ("one per state owner, averaged", "lightly styled", plain()),
         ("... + overlap weights", "the row above", plain(overlap_power=0.75)),
         ("... + prior 0.5 (base)", "the row above", base()),
-        ("... + C 0.1 and pooled 0.25 (shipped)", "the row above", light),
+        ("... + C 0.1 and pooled 0.25 (second)", "the row above", replace(light, classifier=unread)),
+        ("... with readings 0.5 for the prior (shipped)", "the row above", light),
+        ("shipped, prior 0.25", "shipped", shipped(prior_weight=0.25)),
+        ("shipped, prior 0.5", "shipped", shipped(prior_weight=0.5)),
+        ("shipped, readings 0.25", "shipped", shipped(reading_weight=0.25)),
+        ("shipped, readings 1", "shipped", shipped(reading_weight=1.0)),
+        ("shipped, readings' C 3", "shipped", shipped(reading_C=3.0)),
         ("base, pooled 0.25", "base", base(pooled_weight=0.25)),
         ("base, pooled 0.5", "base", base(pooled_weight=0.5)),
         ("base, pooled 1.0", "base", base(pooled_weight=1.0)),
@@ -256,16 +277,20 @@ def markdown(table: Sequence[Mapping[str, Any]]) -> str:
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of folds and solvers."
 )
 @click.option("--quick", is_flag=True, help="10,000 articles, and no outlet-disjoint folds.")
-def main(path: Path | None, jobs: int, seed: int, quick: bool) -> None:
-    """Measure every recipe of the list and print the table."""
+@click.option("--only", multiple=True, metavar="NAME", help="Recipes whose name begins so; all by default.")
+def main(path: Path | None, jobs: int, seed: int, quick: bool, only: tuple[str, ...]) -> None:
+    """Measure every recipe of the list, or some, and print the table."""
     from framelens_train.corpus.dataset import load_corpus
 
+    rows = [row for row in ablations() if not only or row.name.startswith(only)]
+    if not rows:
+        raise click.UsageError(f"--only {only[0]!r}: no recipe's name begins so; see docs/experiments.md")
     corpus = load_corpus(path)
     if quick:
         from framelens_train.training import QUICK_ARTICLES, thinned
 
         corpus = thinned(corpus, QUICK_ARTICLES, seed=seed)
-    run_id, table = run_ablations(corpus, ablations(), jobs=jobs, seed=seed, quick=quick)
+    run_id, table = run_ablations(corpus, rows, jobs=jobs, seed=seed, quick=quick)
     click.echo(markdown(table))
     click.echo(f"\nparent run {run_id}; corpus {corpus.sha256}; {len(corpus)} articles")
 

@@ -3,7 +3,8 @@
 A `Recipe` is one cell of the grid and all that is needed to fit it anywhere: in the search, in the
 protocols, inside the nested calibration and for the champion. To add a candidate, add a row to
 `CANDIDATES`; its classifier must be linear (see `framelens_train.pipeline.linear_weights`). A classifier
-whose ``fit`` takes ``groups`` is given the owner of each row.
+whose ``fit`` takes ``groups`` is given the owner of each row; one that takes ``marks`` the reading marks and,
+as ``houses``, the outlets.
 """
 
 from __future__ import annotations
@@ -132,12 +133,16 @@ def fit_classifier(
     """The recipe's classifier, fitted on rows that its features have transformed already."""
     from sklearn.utils.validation import has_fit_parameter
 
+    from framelens_train.corpus.marks import marks_of
     from framelens_train.weighting import sample_weights
 
     classifier = CANDIDATES[recipe.candidate].make(seed=seed, **recipe.classifier)
     extra: dict[str, Any] = {"sample_weight": sample_weights(corpus.articles, rows, recipe.weighting)}
     if has_fit_parameter(classifier, "groups"):
         extra["groups"] = corpus.articles["owner"].to_numpy(dtype=object)[rows]
+    if has_fit_parameter(classifier, "marks"):
+        extra["marks"] = marks_of(corpus.articles)[rows]
+        extra["houses"] = corpus.articles["outlet"].to_numpy(dtype=object)[rows]
     return classifier.fit(transformed, corpus.y[rows], **extra)
 
 
@@ -233,9 +238,9 @@ CANDIDATES: dict[str, Candidate] = {
         ),
         Candidate(
             "owner_ensemble",
-            "owner ensemble with prior",
+            "owner ensemble with readings",
             _owner_ensemble,
-            {"prior_weight": (0.5,), "pooled_weight": (0.25,)},
+            {"reading_weight": (0.5,), "pooled_weight": (0.25,)},
             LIGHT,
         ),
         Candidate("majority", "always the majority", _dummy, _MAJORITY, DUMMY_FEATURES, dummy=True),

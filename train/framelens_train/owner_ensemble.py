@@ -10,7 +10,11 @@ has keeps a small weight, what all have in common keeps its own. Added to that a
   regression on them.
 * **A prior**, a direction that no owner has taught: the lexicon's categories, each with the sign that was
   written down before fitting (`framelens.features.lexicon.leanings`), in equal parts, quoted speech at
-  half.
+  half. It serves corpora without readings, which do better what it is for.
+* **A reading member**: articles of the training rows that somebody has read and marked for their framing,
+  without knowing the outlet (`framelens_train.corpus.marks`), regressed with an intercept for each outlet.
+  Only how articles of one outlet differ from one another counts, so that neither dialect nor house style
+  can be learned in place of framing.
 * **A pooled member** over all owners at once, less strongly regularised: what is known of the owners in the
   corpus is used where their other outlets are scored. The more weight it has, the less is left for owners
   never seen.
@@ -34,6 +38,7 @@ from sklearn.linear_model import LogisticRegression
 from framelens.features.lexicon import leanings
 from framelens.features.reference import MEASURES
 from framelens.features.tokens import Field
+from framelens_train.corpus.marks import HIGHEST
 
 Floats = npt.NDArray[np.float64]
 
@@ -42,6 +47,17 @@ QUOTED_SHARE = 0.5
 
 TOPICS = 60
 """Latent dimensions that stand for the topic in the propensity."""
+
+PRIOR_WITHOUT_MARKS = 0.5
+"""Weight of the prior where nobody has read. With readings it takes more on owners never seen than it gives
+(docs/experiments.md).
+"""
+
+HOUSE_SCALE = 5.0
+"""Of the columns that tell a reading's outlet: so large that the penalty leaves each outlet's mean free."""
+
+FEWEST_READINGS = 5
+"""Outlets with fewer marked articles share one intercept."""
 
 INDEPENDENT_MEAN = -1.0
 """Where scores are anchored: the mean of the training independents, about as far from 0 as the state's.
@@ -53,17 +69,18 @@ calibration and the decision threshold are fitted on, would not compare.
 
 
 class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Average of one logistic regression per state owner, plus a prior direction and a pooled member.
+    """Average of one logistic regression per state owner, plus a prior, a reading and a pooled member.
 
     Parameters
     ----------
     C
         Inverse strength of the L2 penalty of each owner's member, as in scikit-learn.
-    prior_weight, pooled_weight
-        Spread of the prior's and of the pooled member's scores against that of the owners' average; 0 leaves
-        them out.
-    pooled_C
-        As `C`, for the pooled member.
+    prior_weight, reading_weight, pooled_weight
+        Spread of the prior's, the reading and the pooled member's scores against that of the owners' average;
+        0 leaves them out. Without marks there is no reading member. A `prior_weight` of None is 0 where
+        there are marks and `PRIOR_WITHOUT_MARKS` elsewhere: readings take the prior's place.
+    reading_C, pooled_C
+        As `C`, for the reading and the pooled member.
     overlap_power
         Exponent of the overlap weights in the owners' members: 1 is the textbook's, at which the articles
         whose topic gives nothing away decide; 0 leaves the weights out.
@@ -84,7 +101,9 @@ class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(
         self,
         C: float = 0.1,
-        prior_weight: float = 0.5,
+        prior_weight: float | None = None,
+        reading_weight: float = 0.5,
+        reading_C: float = 1.0,
         pooled_weight: float = 0.25,
         pooled_C: float = 10.0,
         overlap_power: float = 0.75,
@@ -92,6 +111,8 @@ class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ) -> None:
         self.C = C
         self.prior_weight = prior_weight
+        self.reading_weight = reading_weight
+        self.reading_C = reading_C
         self.pooled_weight = pooled_weight
         self.pooled_C = pooled_C
         self.overlap_power = overlap_power
@@ -103,6 +124,8 @@ class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         y: npt.ArrayLike,
         sample_weight: npt.ArrayLike | None = None,
         groups: npt.ArrayLike | None = None,
+        marks: npt.ArrayLike | None = None,
+        houses: npt.ArrayLike | None = None,
     ) -> Self:
         """Fit the members and add them up.
 
@@ -116,6 +139,10 @@ class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Shape (n,), positive; None for equal weights.
         groups
             Shape (n,): the owner of each article; None makes all state articles one owner.
+        marks
+            Shape (n,): reading marks from 0 to 100, NaN where there is none; None for none at all.
+        houses
+            Shape (n,): the outlet of each article; None makes all one outlet.
 
         Raises
         ------
@@ -138,8 +165,19 @@ class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             own = solve_logistic(X[rows], labels[rows], classes_even(balanced[rows], labels[rows]), self.C)
             members.append(_unit_spread(X, own, weights))
         coefficients = _unit_spread(X, np.mean(members, axis=0), weights)
-        if self.prior_weight:
-            coefficients += self.prior_weight * _unit_spread(X, prior_direction(X.shape[1]), weights)
+        read = np.zeros(len(labels), dtype=bool) if marks is None else np.isfinite(np.asarray(marks, float))
+        prior_weight = self.prior_weight
+        if prior_weight is None:
+            prior_weight = 0.0 if self.reading_weight and read.any() else PRIOR_WITHOUT_MARKS
+        if prior_weight:
+            coefficients += prior_weight * _unit_spread(X, prior_direction(X.shape[1]), weights)
+        if self.reading_weight and read.any():
+            outlets = (
+                np.zeros(len(labels), dtype=object) if houses is None else np.asarray(houses, dtype=object)
+            )
+            share = np.asarray(marks, dtype=np.float64)[read] / HIGHEST
+            reading = reading_direction(X[read], share, outlets[read], self.reading_C)
+            coefficients += self.reading_weight * _unit_spread(X, reading, weights)
         if self.pooled_weight:
             pooled = solve_logistic(X, labels, weights, self.pooled_C)
             coefficients += self.pooled_weight * _unit_spread(X, pooled, weights)
@@ -188,6 +226,36 @@ def prior_direction(columns: int) -> Floats:
             measure = MEASURES.index(f"{category}_{field.name.lower()}")
             direction[columns - len(MEASURES) + measure] = sign * share
     return direction
+
+
+def reading_direction(X: Any, share: Floats, houses: npt.NDArray[Any], C: float) -> Floats:
+    """Weights of a logistic regression of the marks on the features and the outlet; the outlet's are dropped.
+
+    Parameters
+    ----------
+    X
+        CSR, shape (n, columns): marked articles.
+    share
+        Shape (n,): their marks, from 0 to 1: each counts as so much of a state article, and the rest of it
+        as an independent one.
+    houses
+        Shape (n,): their outlets.
+
+    Returns
+    -------
+    float64, shape (columns,)
+        All 0 when the marks are all 0 or all 1.
+    """
+    names, codes, sizes = np.unique(houses.astype(str), return_inverse=True, return_counts=True)
+    codes = np.where(sizes[codes] < FEWEST_READINGS, len(names), codes)
+    cells = (np.full(len(codes), HOUSE_SCALE, dtype=np.float32), (np.arange(len(codes)), codes))
+    beside = sp.hstack([X, sp.csr_matrix(cells, shape=(len(codes), len(names) + 1))], format="csr")
+    twice = sp.vstack([beside, beside], format="csr")
+    labels = np.repeat([1, 0], len(share))
+    weights = np.concatenate([share, 1 - share])
+    if not (0 < share.sum() < len(share)):
+        return np.zeros(X.shape[1])
+    return solve_logistic(twice, labels, weights, C)[: X.shape[1]]
 
 
 def solve_logistic(X: Any, labels: Any, weights: Floats, C: float) -> Floats:
