@@ -8,9 +8,11 @@ import pytest
 
 from framelens_train.corpus import storage
 from framelens_train.corpus.dataset import Corpus, load_corpus
+from framelens_train.corpus.marks import marks_of
 from framelens_train.corpus.sampling import SEED_ID
 from framelens_train.corpus.summary import summarise
 from framelens_train.corpus.verify import verify
+from framelens_train.evaluate.run import reading_figures
 
 SEEDS = Path(__file__).resolve().parents[2] / "seeds"
 
@@ -46,6 +48,7 @@ def test_its_datasheet_gives_its_figures(corpus: Corpus) -> None:
     summary = summarise(corpus)
     figures = [
         summary["articles"],
+        summary["marked"],
         *summary["flags"].values(),
         *(row["articles"] for row in summary["by_label"]),
     ]
@@ -54,3 +57,18 @@ def test_its_datasheet_gives_its_figures(corpus: Corpus) -> None:
     assert not missing
     assert f"{summary['outlets']} outlets" in datasheet
     assert f"{int(corpus.articles['date'].isna().sum()):,} articles have none" in datasheet.replace("\n", " ")
+
+
+def test_readings_say_what_the_datasheet_says_of_them(corpus: Corpus) -> None:
+    datasheet = (SEEDS / "README.md").read_text(encoding="utf-8").replace("\n", " ")
+    readings = reading_figures(corpus)
+    assert readings is not None
+    assert not (
+        marks_of(corpus.articles)[corpus.y < 0] >= 0
+    ).any()  # mixed ones never train, and were not read
+    assert (
+        f"(ROC AUC {readings['roc_auc']:.2f}, macro-F1 {readings['macro_f1']:.2f};".replace("0.", ".")
+        in datasheet
+    )
+    assert f"{readings['state_recall']:.2f} of the state articles state".replace("0.", ".") in datasheet
+    assert f"{readings['false_state_rate_nonwest']:.2f} of non-Western".replace("0.", ".") in datasheet

@@ -205,8 +205,23 @@ def _data(manifest: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
             "all its outlets, "
             "a company with all its outlets, or an independent outlet by itself. `mixed` never trains. The "
             "corpus ships as counts, without text; its datasheet is `seeds/README.md`.",
+            *_readings(corpus.get("readings")),
         ]
     )
+
+
+def _readings(readings: Mapping[str, Any] | None) -> list[str]:
+    if not readings:
+        return []
+    return [
+        "",
+        f"{readings['n']:,} articles were read by a language model that was told neither outlet nor label, "
+        "and marked for their framing; the classifier learns how these marks differ within outlets, from "
+        f"training owners only. The marks alone tell the label with ROC AUC {number(readings['roc_auc'])} "
+        f"and, from 50 on, macro-F1 {number(readings['macro_f1'])}, and call "
+        f"{number(readings['false_state_rate_nonwest'])} of non-Western independents state: what there is to "
+        "be read, beside what counts of words recover of it below.",
+    ]
 
 
 _PROTOCOL_COLUMNS = (

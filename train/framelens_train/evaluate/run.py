@@ -271,4 +271,30 @@ def corpus_figures(corpus: Corpus) -> dict[str, Any]:
         "state_owners": sorted(articles.loc[articles["label"] == "state", "owner"].astype(str).unique()),
         "first_date": min(dates, default=None),
         "last_date": max(dates, default=None),
+        "readings": reading_figures(corpus),
+    }
+
+
+def reading_figures(corpus: Corpus) -> dict[str, Any] | None:
+    """How well the reading marks tell who controls the outlet, which the reader did not know.
+
+    Nothing is fitted: a mark of 50 or more says state. This is what is there to be read, and so a measure
+    of what the classifier misses. None where nobody read.
+    """
+    from framelens_train.corpus.marks import HIGHEST, marks_of
+    from framelens_train.evaluate.metrics import macro_f1, roc_auc
+    from framelens_train.evaluate.slices import non_western
+
+    marks = marks_of(corpus.articles)
+    read = np.isfinite(marks) & (corpus.y >= 0)
+    state, foreign = corpus.y == 1, non_western(corpus) & (corpus.y == 0)
+    if not (read & state).any() or not (read & ~state).any():
+        return None
+    found = marks >= HIGHEST / 2
+    return {
+        "n": int(read.sum()),
+        "roc_auc": roc_auc(corpus.y[read].astype(np.int64), marks[read]),
+        "macro_f1": macro_f1(corpus.y[read].astype(np.int64), found[read]),
+        "false_state_rate_nonwest": float(found[read & foreign].mean()) if (read & foreign).any() else None,
+        "state_recall": float(found[read & state].mean()),
     }
