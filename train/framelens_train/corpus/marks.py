@@ -114,21 +114,22 @@ def _checked(path: Path, ids: set[str]) -> dict[str, int]:
     return marks
 
 
-def findings(folder: Path, ids: list[str]) -> list[str]:
-    """What is wrong with a folder's marks, for `framelens corpus verify`; empty when sound or when none."""
+def findings(folder: Path) -> list[str]:
+    """What is wrong with a folder's marks, for `framelens corpus verify`; empty when sound or when none.
+
+    A mark of an article that the corpus does not hold is unused and no fault: a rebuild may have left it out.
+    """
     path = folder / storage.MARKS
     if not path.is_file():
         return []
     table = storage.read_table(path)
     if tuple(table.column_names) != COLUMNS:
         return [f"{storage.MARKS}: its columns are {', '.join(table.column_names)}, not {', '.join(COLUMNS)}"]
-    known, seen, found = set(ids), set[str](), []
+    seen, found = set[str](), []
     for number, (name, mark) in enumerate(
         zip(table["id"].to_pylist(), table["mark"].to_pylist(), strict=True), 1
     ):
         where = f"{storage.MARKS}, row {number} ({name})"
-        if name not in known:
-            found.append(f"{where}: no article has this id")
         if name in seen:
             found.append(f"{where}: the id stands in a row before")
         seen.add(name)
