@@ -16,6 +16,7 @@ import pytest
 import scipy.sparse as sp
 
 from framelens.cli import main
+from framelens.errors import UserError
 from framelens.features.reference import MEASURES
 from framelens_train.candidates import LIGHT, Recipe, fit_recipe
 from framelens_train.corpus import storage
@@ -66,6 +67,14 @@ def test_marks_are_found_by_article_and_change_the_corpus_digest(folder: Path) -
     }
     assert after.sha256 != before.sha256
     assert verify(folder) == []
+
+
+def test_marks_that_went_missing_are_missed(folder: Path) -> None:
+    add_marks(folder, csv(folder, "a0,37"))
+    (folder / storage.MARKS).unlink()
+    with pytest.raises(UserError, match=r"marks\.parquet: no such file"):
+        load_corpus(folder)
+    assert any("marks.parquet: the file is missing" in finding for finding in verify(folder))
 
 
 def test_a_corpus_that_is_built_anew_keeps_its_marks(folder: Path) -> None:

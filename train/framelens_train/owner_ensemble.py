@@ -13,8 +13,8 @@ has keeps a small weight, what all have in common keeps its own. Added to that a
   half. It serves corpora without readings, which do better what it is for.
 * **A reading member**: articles of the training rows that somebody has read and marked for their framing,
   without knowing the outlet (`framelens_train.corpus.marks`), regressed with an intercept for each outlet.
-  Only how articles of one outlet differ from one another counts, so that neither dialect nor house style
-  can be learned in place of framing.
+  What counts is how articles of one outlet differ from one another, so that dialect and house style are
+  little help; subject still is.
 * **A pooled member** over all owners at once, less strongly regularised: what is known of the owners in the
   corpus is used where their other outlets are scored. The more weight it has, the less is left for owners
   never seen.
@@ -54,7 +54,7 @@ PRIOR_WITHOUT_MARKS = 0.5
 """
 
 HOUSE_SCALE = 5.0
-"""Of the columns that tell a reading's outlet: so large that the penalty leaves each outlet's mean free."""
+"""Of the columns that tell a reading's outlet: large, so that the penalty hardly holds an outlet's mean."""
 
 FEWEST_READINGS = 5
 """Outlets with fewer marked articles share one intercept."""

@@ -2,8 +2,8 @@
 
 A mark is not a label. It says nothing of who controls the outlet; it was given by reading the article alone,
 without its outlet, owner or label. The owner ensemble learns from how marks differ *within* outlets
-(`framelens_train.owner_ensemble.reading_direction`): there, neither dialect nor subject nor house style can
-stand in for framing. `seeds/README.md` says who read, what was asked, and how well readings agree.
+(`framelens_train.owner_ensemble.reading_direction`): there, neither dialect nor house style can stand in for
+framing, though subject still can. `seeds/README.md` says who read, what was asked, and how well readings agree.
 
 Marks lie beside a corpus in `marks.parquet`, by article id, so a corpus that is built anew keeps them.
 """
@@ -34,16 +34,14 @@ def marks_of(articles: pd.DataFrame) -> npt.NDArray[np.float64]:
 
 
 def read_marks(folder: Path, ids: pd.Series) -> npt.NDArray[np.float64]:
-    """Marks of a seeds folder for these articles; all NaN where the folder has none.
+    """Marks of a seeds folder that has some, for these articles; NaN for those that were not read.
 
     Raises
     ------
     UserError
-        When there is a file that is not readable, or without the columns `COLUMNS`.
+        When the file is missing, not readable, or without the columns `COLUMNS`.
     """
     path = folder / storage.MARKS
-    if not path.is_file():
-        return np.full(len(ids), np.nan)
     table = storage.read_table(path)
     if tuple(table.column_names) != COLUMNS:
         raise UserError(

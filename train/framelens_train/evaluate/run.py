@@ -278,8 +278,8 @@ def corpus_figures(corpus: Corpus) -> dict[str, Any]:
 def reading_figures(corpus: Corpus) -> dict[str, Any] | None:
     """How well the reading marks tell who controls the outlet, which the reader did not know.
 
-    Nothing is fitted: a mark of 50 or more says state. This is what is there to be read, and so a measure
-    of what the classifier misses. None where nobody read.
+    Nothing is fitted: a mark of 50 or more says state. It stands beside the classifier with a grain of salt:
+    a reader sees names, which the classifier does not. None where nobody read.
     """
     from framelens_train.corpus.marks import HIGHEST, marks_of
     from framelens_train.evaluate.metrics import macro_f1, roc_auc
