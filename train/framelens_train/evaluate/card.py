@@ -220,8 +220,8 @@ def _readings(readings: Mapping[str, Any] | None) -> list[str]:
         f"training owners only. The marks alone tell the label with ROC AUC {number(readings['roc_auc'])} "
         f"and, from 50 on, macro-F1 {number(readings['macro_f1'])}, and call "
         f"{number(readings['false_state_rate_nonwest'])} of non-Western independents state. The comparison "
-        "with the figures below is not quite fair: the reader saw names, which are masked for the classifier, "
-        "and may know outlets or events from elsewhere.",
+        "with the figures below is not quite fair: the reader saw names, which are masked for the "
+        "classifier, and may know outlets or events from elsewhere.",
     ]
 
 
