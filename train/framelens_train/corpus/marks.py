@@ -3,7 +3,8 @@
 A mark is not a label. It says nothing of who controls the outlet; it was given by reading the article alone,
 without its outlet, owner or label. The owner ensemble learns from how marks differ *within* outlets
 (`framelens_train.owner_ensemble.reading_direction`): there, neither dialect nor house style can stand in
-for framing, though subject still can. `seeds/README.md` says who read, what was asked, and how well readings agree.
+for framing, though subject still can. `seeds/README.md` says who read, what was asked, and how well readings
+agree.
 
 Marks lie beside a corpus in `marks.parquet`, by article id, so a corpus that is built anew keeps them.
 """
