@@ -216,7 +216,7 @@ FILES: list[tuple[str, bytes, str]] = [
     ("a.jsonl.zst", b"{}", "the name says zstd, the content is text"),
     (
         "a.jsonl.gz",
-        gzip.compress(b'{"text": "a", "label": "state", "outlet": "o"}\n')[:-9],
+        gzip.compress(b'{"text": "a", "label": "state", "outlet": "o"}\n', mtime=0)[:-9],
         "cannot be read to its end",
     ),
     ("a.jsonl.zst", b"\x28\xb5\x2f\xfdrubbish", "broken zstd"),
@@ -225,7 +225,7 @@ FILES: list[tuple[str, bytes, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "content", "message"), FILES)
+@pytest.mark.parametrize(("name", "content", "message"), FILES, ids=[f"{name}: {why}" for name, _, why in FILES])
 def test_an_unusable_file_is_one_clear_line(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     path = tmp_path / name
     path.write_bytes(content)
