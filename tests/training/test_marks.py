@@ -25,7 +25,13 @@ from framelens_train.corpus.dataset import Corpus, load_corpus
 from framelens_train.corpus.marks import add_marks, marks_of
 from framelens_train.corpus.verify import verify
 from framelens_train.evaluate.run import corpus_figures, reading_figures
-from framelens_train.owner_ensemble import PRIOR_WITHOUT_MARKS, OwnerEnsemble, reading_direction
+from framelens_train.owner_ensemble import (
+    PRIOR_WITHOUT_MARKS,
+    OwnerEnsemble,
+    reading_direction,
+    solve_logistic,
+    solve_shares,
+)
 
 M = len(MEASURES)
 IDS = [f"a{i}" for i in range(8)]
@@ -162,6 +168,16 @@ def test_readings_teach_what_differs_inside_outlets_and_not_between_them() -> No
     assert abs(apart[1]) < apart[0] / 10
     together = reading_direction(X, share, np.zeros(600), 1.0)
     assert together[1] > together[0]  # without the outlets, the house gives the mark away
+
+
+@pytest.mark.parametrize("C", [0.1, 1.0, 10.0])
+def test_shares_are_solved_as_each_row_twice(C: float) -> None:
+    X, share, _ = readings()
+    twice = sp.vstack([X, X], format="csr")
+    weights = np.concatenate([share, 1 - share])
+    expected = solve_logistic(twice, np.repeat([1, 0], len(share)), weights, C)
+    solved = solve_shares(X, share, C)
+    np.testing.assert_allclose(solved, expected, rtol=0.02, atol=0.02 * abs(expected).max())
 
 
 def test_without_a_difference_there_is_no_direction() -> None:

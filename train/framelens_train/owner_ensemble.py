@@ -30,6 +30,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+from scipy.optimize import minimize
+from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.decomposition import TruncatedSVD
 from sklearn.exceptions import ConvergenceWarning
@@ -58,6 +60,9 @@ HOUSE_SCALE = 5.0
 
 FEWEST_READINGS = 5
 """Outlets with fewer marked articles share one intercept."""
+
+SOLVER: dict[str, Any] = {"max_iter": 80, "tol": 1e-3}
+"""Of every member: it stops early on purpose, as the candidates of the table do."""
 
 INDEPENDENT_MEAN = -1.0
 """Where scores are anchored: the mean of the training independents, about as far from 0 as the state's.
@@ -250,17 +255,38 @@ def reading_direction(X: Any, share: Floats, houses: npt.NDArray[Any], C: float)
     codes = np.where(sizes[codes] < FEWEST_READINGS, len(names), codes)
     cells = (np.full(len(codes), HOUSE_SCALE, dtype=np.float32), (np.arange(len(codes)), codes))
     beside = sp.hstack([X, sp.csr_matrix(cells, shape=(len(codes), len(names) + 1))], format="csr")
-    twice = sp.vstack([beside, beside], format="csr")
-    labels = np.repeat([1, 0], len(share))
-    weights = np.concatenate([share, 1 - share])
     if not (0 < share.sum() < len(share)):
         return np.zeros(X.shape[1])
-    return solve_logistic(twice, labels, weights, C)[: X.shape[1]]
+    return solve_shares(beside, share, C)[: X.shape[1]]
+
+
+def solve_shares(X: Any, share: Floats, C: float) -> Floats:
+    """Weights of a logistic regression whose targets are shares between 0 and 1.
+
+    scikit-learn takes labels only. Each row twice, once as state with the share for a weight and once as
+    independent with the rest, gives it the same problem (a test compares) at twice the work.
+    """
+    n, K = X.shape
+    strength = 1 / (2 * n * C)  # scikit-learn's, for 2n rows of mean weight 1
+
+    def loss(point: Floats) -> tuple[float, Floats]:
+        weights = point[:K]
+        margin = X @ weights.astype(X.dtype) + point[K]
+        residual = expit(margin) - share
+        gradient = np.empty_like(point)
+        gradient[:K] = (residual.astype(X.dtype) @ X) / n + strength * weights
+        gradient[K] = residual.mean()
+        value = np.mean(np.logaddexp(0.0, margin) - share * margin) + strength / 2 * (weights @ weights)
+        return float(value), gradient
+
+    options = {"maxiter": SOLVER["max_iter"], "gtol": SOLVER["tol"], "ftol": 64 * np.finfo(np.float64).eps}
+    found = minimize(loss, np.zeros(K + 1), jac=True, method="L-BFGS-B", options=options)
+    return np.asarray(found.x[:K], dtype=np.float64)
 
 
 def solve_logistic(X: Any, labels: Any, weights: Floats, C: float) -> Floats:
-    """Weights of one logistic regression; the solver stops early on purpose, as in the candidates' table."""
-    solver = LogisticRegression(C=C, max_iter=80, tol=1e-3)
+    """Weights of one logistic regression."""
+    solver = LogisticRegression(C=C, **SOLVER)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         solver.fit(X, labels, sample_weight=weights / weights.mean())
