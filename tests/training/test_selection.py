@@ -113,6 +113,17 @@ def test_two_owners_are_enough_to_choose_but_not_to_nest(make_corpus) -> None:
     assert "owner_disjoint_nested" not in chosen.winner.protocols
 
 
+def test_one_recipe_is_not_chosen_and_so_not_nested(corpus) -> None:
+    split = {"owner_disjoint": owner_disjoint(corpus.articles)}
+    spread = {"logistic": 0.1, "majority": 1.0}
+    alone, asked = [], []
+    chosen = select(corpus, [GOOD, DUMMY], split, invented_fits(corpus, noisy(corpus, spread), alone))
+    assert chosen.nested is None
+    assert "owner_disjoint_nested" not in chosen.winner.protocols
+    select(corpus, [GOOD, DUMMY], split, invented_fits(corpus, noisy(corpus, spread), asked), nested=False)
+    assert {request_key(r) for r in alone} == {request_key(r) for r in asked}
+
+
 def test_without_nesting_there_are_fewer_fits(corpus) -> None:
     split = {"owner_disjoint": owner_disjoint(corpus.articles)}
     spread = {"logistic": 0.1, "ridge": 2.0}

@@ -169,13 +169,15 @@ def select(
         With ``owner_disjoint``; the others are contrasts, in which only each candidate's best recipe is
         fitted.
     nested
-        False to choose by the owner-disjoint folds themselves, with fewer fits.
+        False to choose by the owner-disjoint folds themselves, with fewer fits. So it is, too, where there is
+        only one recipe: what is not chosen needs no nested figure.
     """
+    serious = [r for r in recipes if not CANDIDATES[r.candidate].dummy]
+    nested = nested and len(serious) > 1
     board = Board(corpus, splits["owner_disjoint"], pair_folds(splits["owner_disjoint"]) if nested else {})
     board.results |= fit([(recipe, fold.train) for fold in board.choosing for recipe in recipes])
     families = {name: [r for r in recipes if r.candidate == name] for name in CANDIDATES}
     families = {name: cells for name, cells in families.items() if cells}
-    serious = [r for r in recipes if not CANDIDATES[r.candidate].dummy]
     best = {name: board.best(cells) for name, cells in families.items()}
     inner = {name: board.best_by_fold(cells) for name, cells in families.items()}
     inner_all = board.best_by_fold(serious)
