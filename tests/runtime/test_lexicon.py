@@ -15,7 +15,9 @@ from framelens.features.alphabet import (
     fold_table,
     upper_table,
 )
-from framelens.features.lexicon import CATEGORIES, build_table, expand, word_masks
+from framelens.features.lexicon import CATEGORIES, NATION, build_table, expand, word_masks
+from framelens.features.reference import MEASURES, count
+from framelens.features.tokens import tokenize
 
 
 def test_the_table_is_what_its_sources_make() -> None:
@@ -46,6 +48,32 @@ def test_a_lexicon_with_a_wrong_entry_or_category_is_refused() -> None:
         expand([], dict.fromkeys(CATEGORIES, "") | {"praise": "Great"})
     with pytest.raises(ValueError, match="the code has"):
         expand([], {"praise": ""})
+
+
+def test_the_name_of_a_country_has_no_other_category() -> None:
+    assert all(mask == NATION for mask in word_masks().values() if mask & NATION)
+    with pytest.raises(ValueError, match="'chad' is the name of a country and has another category too"):
+        expand([], dict.fromkeys(CATEGORIES, "") | {"praise": "chad", "nation": "chad"})
+
+
+@pytest.mark.parametrize(
+    "country", ["Kenya", "Kenyan", "KENYANS", "Nairobi", "Sri Lanka", "Türkiye", "US", "Turkey"]
+)
+def test_no_country_can_be_told_from_another(country: str) -> None:
+    """All are one token and one count, whichever it was."""
+    here, there = (f"The army of {name} and “{name}’s” ally Brondal." for name in (country, "Peru"))
+    assert [t.text for t in tokenize(here, word_masks()).tokens] == [
+        "the", "army", "of", "<nation>", "and", '"', "<nation>", '"', "ally", "<name>", ".",
+    ]  # fmt: skip
+    assert count(here).terms == count(there).terms
+    measures = dict(zip(MEASURES, count(here).measures.tolist(), strict=True))
+    assert (measures["nation_reporter"], measures["nation_quoted"], measures["names"]) == (1, 1, 3)
+
+
+def test_in_lower_case_a_country_is_a_word_like_any_other() -> None:
+    counts = count("They polish the turkey of us all, he said.")
+    assert counts.terms["turkey"] == (1, 0)
+    assert not counts.measures[[MEASURES.index(f"nation_{field}") for field in ("reporter", "quoted")]].any()
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,7 @@ def kernel_tables() -> kernel.Tables:
         len(lists),
         np.cumsum([0, *map(len, lists)]).astype(np.int32),
         np.array([bit for bits in lists for bit in bits], dtype=np.int32),
+        lists.index([CATEGORIES.index("nation")]),
         marks,
         len(kernel.FIXED_MEASURES) + len(PUNCTUATION_MEASURES),
         len(CATEGORIES),

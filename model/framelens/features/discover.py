@@ -13,7 +13,7 @@ from framelens.features.arrow import Rows, cores, kernel_tables, make_scratch, r
 from framelens.features.batch import Texts, as_arrow_chunks
 from framelens.features.lexicon import word_masks
 from framelens.features.reference import MEASURES
-from framelens.features.tokens import NAME_TOKEN, NUMBER_TOKEN, tokenize
+from framelens.features.tokens import NAME_TOKEN, NATION_TOKEN, NUMBER_TOKEN, tokenize
 from framelens.features.vocabulary import Vocabulary, open_addressing, token_hash
 
 BYTES_PER_PART = 64 << 20
@@ -132,7 +132,8 @@ def _strings(rows: Rows, hashes: _Hashes) -> list[str]:
         missing -= kernel.locate_rows(
             *task.pointed, kernel_tables(), scratch, measures, keys, columns, len(keys) - 1, tokens, places
         )
-    known = {token_hash(token): token for token in (*PUNCTUATION_TOKENS, NAME_TOKEN, NUMBER_TOKEN)}
+    masked = (NAME_TOKEN, NATION_TOKEN, NUMBER_TOKEN)
+    known = {token_hash(token): token for token in (*PUNCTUATION_TOKENS, *masked)}
     common = word_masks()
     terms = []
     for term_tokens, term_places in zip(tokens.tolist(), places.tolist(), strict=True):

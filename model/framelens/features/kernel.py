@@ -46,7 +46,8 @@ NOTHING, WORD, NAME, NUMBER, MARK = 0, 1, 2, 3, 4
 IS_WORD, IS_QUOTED, IS_FIRST, IS_SHOUTED = 1, 2, 4, 8
 
 _OFFSET, _GOLDEN = np.uint64(OFFSET), np.uint64(GOLDEN)
-_NAME_HASH, _NUMBER_HASH = np.uint64(token_hash("<name>")), np.uint64(token_hash("<num>"))
+_NAME_HASH, _NATION_HASH = np.uint64(token_hash("<name>")), np.uint64(token_hash("<nation>"))
+_NUMBER_HASH = np.uint64(token_hash("<num>"))
 _DASH_HASH = np.uint64(token_hash("-"))
 _U0, _U1, _U3, _U8, _U23 = np.uint64(0), np.uint64(1), np.uint64(3), np.uint64(8), np.uint64(23)
 _U32, _U40, _U41 = np.uint64(32), np.uint64(40), np.uint64(41)
@@ -73,6 +74,8 @@ class Tables(NamedTuple):
     lists, list_starts, list_columns
         How many lists there are; the categories of list i are
         ``list_columns[list_starts[i]:list_starts[i + 1]]``.
+    nations
+        The list of the names of countries.
     mark_columns
         int32, shape (128,): the measure that counts a punctuation token, by ASCII code; -1 for none.
     first_category, categories
@@ -92,6 +95,7 @@ class Tables(NamedTuple):
     lists: int
     list_starts: _I32s
     list_columns: _I32s
+    nations: int
     mark_columns: _I32s
     first_category: int
     categories: int
@@ -426,8 +430,11 @@ def _tokenize(
                 continue
             word = _find_word(tables, h)
             token = WORD
-            if word < 0 and tables.uppers[code]:
-                token, h = NAME, _NAME_HASH
+            if tables.uppers[code]:
+                if word < 0:
+                    token, h = NAME, _NAME_HASH
+                elif _int64(tables.words[2 * word + 1] & _LOW) == tables.nations:
+                    token, h, word = NAME, _NATION_HASH, -1
         elif kind == DIGIT:
             at = _scan_number(data, at, stop, tables)
             previous = DIGIT
@@ -513,13 +520,16 @@ def _tokenize(
             measures[SHOUTED] += shouted
             if token == NAME:
                 measures[NAMES] += 1
+                if h == _NATION_HASH:
+                    scratch.list_counts[2 * tables.nations + quoted] += 1
             elif word < 0:
                 measures[DISTINCT] += _add(scratch, slots, h, row)
             else:
                 measures[COMMON] += 1
                 measures[DISTINCT] += scratch.seen_words[word] != row
                 scratch.seen_words[word] = row
-                scratch.list_counts[2 * (known & 0xFFFFFFFF) + quoted] += 1
+                if known & 0xFFFFFFFF != tables.nations:
+                    scratch.list_counts[2 * (known & 0xFFFFFFFF) + quoted] += 1
     _count_categories(tables, scratch, measures)
     return tokens
 

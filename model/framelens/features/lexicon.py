@@ -35,13 +35,17 @@ CATEGORIES = (
     "military",
     "science_health",
     "function",
+    "nation",
 )
 """Names of the lexicon's categories, in the order of their bits and of their measures."""
+
+NATION = 1 << CATEGORIES.index("nation")
+"""The mask of the names of countries. They have no other category, and theirs only with a capital letter."""
 
 
 @cache
 def word_masks() -> dict[str, int]:
-    """Every common word, folded, and the bit mask of its categories (0 for most)."""
+    """Every common word and name of a country, folded, and the bit mask of its categories (0 for most)."""
     table = (resources.files("framelens.features") / "data" / "words.tsv").read_text(encoding="ascii")
     masks = {}
     for line in table.splitlines():
@@ -83,7 +87,8 @@ def expand(common_words: list[str], lexicon: dict[str, str]) -> dict[str, int]:
     Raises
     ------
     ValueError
-        When the lexicon's categories are not `CATEGORIES`, or an entry is not a folded word.
+        When the lexicon's categories are not `CATEGORIES`, an entry is not a folded word, or the name of a
+        country has another category.
     """
     if tuple(lexicon) != CATEGORIES:
         raise ValueError(f"lexicon.toml has the categories {tuple(lexicon)}, the code has {CATEGORIES}")
@@ -96,6 +101,8 @@ def expand(common_words: list[str], lexicon: dict[str, str]) -> dict[str, int]:
             hits = [w for w in common_words if w.startswith(stem)] if entry.endswith("*") else [stem]
             for word in hits:
                 masks[word] = masks.get(word, 0) | 1 << bit
+    if both := next((word for word, mask in masks.items() if mask & NATION and mask != NATION), None):
+        raise ValueError(f"lexicon.toml: {both!r} is the name of a country and has another category too")
     return masks
 
 

@@ -28,12 +28,13 @@ import numpy as np
 import numpy.typing as npt
 
 from framelens.features.alphabet import PUNCTUATION_TOKENS, CharClass, char_class, fold_table, pattern_of
-from framelens.features.lexicon import CATEGORIES, word_masks
+from framelens.features.lexicon import CATEGORIES, NATION, word_masks
 from framelens.features.ngrams import Ints, NGrams
 from framelens.features.reference import MEASURES, PUNCTUATION_MEASURES
 from framelens.features.tokens import (
     FRAGMENTS,
     NAME_TOKEN,
+    NATION_TOKEN,
     NUMBER_TOKEN,
     QUOTATION_LIMIT,
     Field,
@@ -51,10 +52,10 @@ _LONGEST_REMEMBERED = 32
 # Lexemes. First what leaves no token; marks that need a look at what is open, from _NEWLINE to _QUOTE_CLOSE.
 _NOTHING, _FOREIGN, _INVISIBLE = 0, 1, 2
 _NEWLINE, _SINGLE_OPEN, _SINGLE_CLOSE, _QUOTE_STRAIGHT, _QUOTE_OPEN, _QUOTE_CLOSE = range(3, 9)
-# Then tokens that are no words; names and dashes in a row are one token.
-_NAME, _DASH, _NUMBER = 9, 10, 11
+# Then tokens that are no words; names of a sort and dashes in a row are one token.
+_NAME, _NATION, _DASH, _NUMBER = 9, 10, 11, 12
 _PUNCTUATION = {"-": _DASH} | {
-    mark: 12 + i for i, mark in enumerate(mark for mark in PUNCTUATION_TOKENS if mark != "-")
+    mark: 13 + i for i, mark in enumerate(mark for mark in PUNCTUATION_TOKENS if mark != "-")
 }
 _QUOTE = _PUNCTUATION['"']
 # Words: any that nothing is known of, then the common words, then other words of the vocabulary.
@@ -102,13 +103,14 @@ class QuickCounter:
         common = word_masks()
         self.known_from = _COMMON + len(common)  # words of the vocabulary that are no common words
         lexemes = defaultdict(count(self.known_from).__next__, zip(common, count(_COMMON), strict=False))
-        lexemes |= _PUNCTUATION | {NAME_TOKEN: _NAME, NUMBER_TOKEN: _NUMBER}
+        lexemes |= _PUNCTUATION | {NAME_TOKEN: _NAME, NATION_TOKEN: _NATION, NUMBER_TOKEN: _NUMBER}
         self.ngrams = NGrams(terms, lexemes, _UNKNOWN)
         # which categories a lexeme has: a row of category_sets, bools; the first one has none
         masks, places = np.unique([0, *common.values()], return_inverse=True)
         self.category_sets = (masks[:, None] >> np.arange(len(CATEGORIES)) & 1).astype(np.int64)
         self.category_set = np.zeros(self.ngrams.base, dtype=np.int64)
-        self.category_set[_COMMON : self.known_from] = places[1:]
+        self.category_set[_COMMON : self.known_from] = np.where(masks[places[1:]] == NATION, 0, places[1:])
+        self.category_set[_NATION] = np.searchsorted(masks, NATION)
         self.codes = _Codes(dict(lexemes))
 
     def count(self, text: str) -> Row:
@@ -144,11 +146,11 @@ class QuickCounter:
         kinds = np.bincount(np.where(is_word, _UNKNOWN, token), minlength=_COMMON)
         known = token[token >= _COMMON]
         measures = {
-            "words": kinds[_UNKNOWN] + kinds[_NAME],
-            "quoted_words": field[is_word | (token == _NAME)].sum(),
+            "words": kinds[_UNKNOWN] + kinds[_NAME] + kinds[_NATION],
+            "quoted_words": field[is_word | (token == _NAME) | (token == _NATION)].sum(),
             "common_words": np.count_nonzero(known < self.known_from),
             "letters": letters,
-            "names": kinds[_NAME],
+            "names": kinds[_NAME] + kinds[_NATION],
             "shouted": shouted,
             "numbers": kinds[_NUMBER],
             "sentences": len(_sentence_end().findall(text)),
@@ -313,7 +315,9 @@ class _Codes(dict[str, int]):
         word, is_upper, shouted = fold_word(piece)
         if word in FRAGMENTS and not is_upper:
             return _NOTHING
-        lexeme = _NAME if is_upper and word not in word_masks() else self.lexemes.get(word, _UNKNOWN)
+        lexeme = self.lexemes.get(word, _UNKNOWN)
+        if is_upper and word_masks().get(word, NATION) == NATION:
+            lexeme = _NATION if word in word_masks() else _NAME
         return lexeme | shouted << _LEXEME_BITS | len(word) << _LETTERS_FROM
 
 

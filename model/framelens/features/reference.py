@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from framelens.features.lexicon import CATEGORIES, word_masks
-from framelens.features.tokens import NAME_TOKEN, Field, Kind, TokenStream, ngrams, tokenize
+from framelens.features.lexicon import CATEGORIES, NATION, word_masks
+from framelens.features.tokens import NAME_TOKEN, NATION_TOKEN, Field, Kind, TokenStream, ngrams, tokenize
 
 PUNCTUATION_MEASURES = {
     ".": "period",
@@ -45,8 +45,9 @@ MEASURES: tuple[str, ...] = (
 
 ``words`` are word and name tokens of both fields, ``quoted_words`` those in quotations; ``distinct_words``
 are distinct folded words (masked names not among them), ``common_words`` tokens that are in the table of
-common words; ``letters`` is the sum of the folded lengths of words and names; the last ones count the words
-of each lexicon category, by field.
+common words, names of countries in lower case among them; ``letters`` is the sum of the folded lengths of
+words and names; ``names`` are masked names, those of countries too; the last ones count the words of each
+lexicon category, by field, and under ``nation`` the masked names of countries.
 """
 
 
@@ -104,11 +105,14 @@ def _count_measures(stream: TokenStream) -> npt.NDArray[np.int32]:
     totals["quoted_words"] = len(words[Field.QUOTED])
     counts = tuple(map(Counter, words))
     totals["names"] = sum(count.pop(NAME_TOKEN, 0) for count in counts)
+    nations = [count.pop(NATION_TOKEN, 0) for count in counts]
+    totals["names"] += sum(nations)
     totals["distinct_words"] = len(counts[Field.REPORTER] | counts[Field.QUOTED])
-    for field, found in zip(Field, counts, strict=True):
+    for field, found, named in zip(Field, counts, nations, strict=True):
+        totals[f"nation_{field.name.lower()}"] = named
         for word in found.keys() & masks.keys():
             totals["common_words"] += found[word]
-            for category in _categories(masks[word]):
+            for category in _categories(masks[word] & ~NATION):
                 totals[f"{category}_{field.name.lower()}"] += found[word]
     totals["paragraphs"] = 1 + stream.tokens[-1].paragraph if stream.tokens else 0
     totals["quotations"] = stream.quotations

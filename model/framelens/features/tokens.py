@@ -12,7 +12,9 @@ The specification, in the order the steps happen:
    not tell one collector from another.
 3. **Names** are masked: a word whose first letter is upper-case and which is not in the list of common words
    (words that the corpus writes in lower case in the middle of a sentence, plus titles such as ``president``)
-   is a `Kind.NAME`. Any number of names in a row is one token. No name reaches the model.
+   is a `Kind.NAME`. Names of countries (the lexicon's category ``nation``: states, their adjectives, people
+   and capitals, all alike) are masked as ``<nation>``, all others as ``<name>``. Any number of names of one
+   sort in a row is one token. No name reaches the model, nor which country it was.
 4. **Numbers** are runs of digits, with ``. , : /`` between two digits inside them, and are masked:
    `Kind.NUMBER`.
 5. **Punctuation** marks are tokens of their own: ``. , ; : ? ! ( ) - $ % "``. Variants fold to these. A
@@ -32,13 +34,14 @@ The specification, in the order the steps happen:
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
 from typing import NamedTuple
 
 from framelens.features.alphabet import CharClass, char_class, fold_table, pattern_of, upper_table
+from framelens.features.lexicon import NATION
 
 QUOTATION_LIMIT = 150
 """A quotation of more tokens than this was never closed; the reporter's voice resumes."""
@@ -68,6 +71,7 @@ class Field(IntEnum):
 
 
 NAME_TOKEN = "<name>"
+NATION_TOKEN = "<nation>"
 NUMBER_TOKEN = "<num>"
 
 
@@ -78,7 +82,7 @@ class Token:
     Attributes
     ----------
     text
-        The folded word, `NAME_TOKEN`, `NUMBER_TOKEN` or a punctuation mark.
+        The folded word, `NAME_TOKEN`, `NATION_TOKEN`, `NUMBER_TOKEN` or a punctuation mark.
     kind, field
         See `Kind` and `Field`.
     paragraph
@@ -113,7 +117,7 @@ class TokenStream:
     quotations: int
 
 
-def tokenize(text: str, common_words: Container[str]) -> TokenStream:
+def tokenize(text: str, common_words: Mapping[str, int]) -> TokenStream:
     """Split one article into tokens as the module's docstring specifies.
 
     Parameters
@@ -121,7 +125,8 @@ def tokenize(text: str, common_words: Container[str]) -> TokenStream:
     text
         The article, already cleaned.
     common_words
-        Folded words that are not names even when they are capitalised.
+        Folded words that are not names even when they are capitalised, and their categories; and names of
+        countries, with the mask `NATION` (`framelens.features.lexicon.word_masks`).
     """
     return _Tokenizer(text, common_words).run()
 
@@ -181,7 +186,7 @@ def _scanner() -> re.Pattern[str]:
 class _Tokenizer:
     """One pass over one text; the state is what the specification speaks of."""
 
-    def __init__(self, text: str, common_words: Container[str]) -> None:
+    def __init__(self, text: str, common_words: Mapping[str, int]) -> None:
         self.text = text
         self.common = common_words
         self.tokens: list[Token] = []
@@ -205,8 +210,9 @@ class _Tokenizer:
         word, is_upper, shouted = fold_word(surface)
         if word in FRAGMENTS and not is_upper:
             return
-        is_name = is_upper and word not in self.common
-        text, kind = (NAME_TOKEN, Kind.NAME) if is_name else (word, Kind.WORD)
+        text, kind = word, Kind.WORD
+        if is_upper and self.common.get(word, NATION) == NATION:
+            text, kind = NATION_TOKEN if word in self.common else NAME_TOKEN, Kind.NAME
         stop = self._without_invisible(stop)
         self._emit(Token(text, kind, Field.REPORTER, 0, start, stop, len(word), shouted))
 
