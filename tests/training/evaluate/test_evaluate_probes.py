@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +37,13 @@ def results(corpus: Corpus, recipe: Recipe) -> dict[str, protocols.ProtocolResul
     }
 
 
-def as_corpus(text: str) -> Corpus:
+TERMS = ("the", "said", "we stressed", "hailed", "( the", "concerns remain", "concerns remain -")
+
+
+def as_corpus(text: str, terms: Sequence[str] = TERMS) -> Corpus:
     import pandas as pd
 
-    vocabulary = Vocabulary(
-        ["the", "said", "we stressed", "hailed", "( the", "concerns remain", "concerns remain -"]
-    )
+    vocabulary = Vocabulary(terms)
     return Corpus(
         pd.DataFrame({"label": ["state"]}), featurize([text], vocabulary, engine="reference"), vocabulary, ""
     )
@@ -56,6 +58,17 @@ def test_counts_without_punctuation_are_nearly_those_of_the_text_without_it() ->
     for name in ("quoted_words", "quotations", "comma", "bracket", "stress_quoted", "stress_reporter"):
         column = terms + MEASURES.index(name)
         assert struck[column] == truly[column], name
+
+
+def test_without_countries_nothing_that_counts_them_is_left_and_all_else_is() -> None:
+    terms = ("army of", "of <nation>", "<nation> and <name>", "and")
+    named = as_corpus("The army of Kenya and Peru and “the army of Chad”.", terms)
+    counted = named.X.toarray()[0]
+    struck = probes.without_countries(named.X, named.vocabulary).toarray()[0]
+    gone = np.flatnonzero(struck != counted)
+    nations = {2 * len(terms) + MEASURES.index(f"nation_{field}") for field in ("reporter", "quoted")}
+    assert set(gone) == {1, 1 + len(terms), *nations}
+    assert not struck[gone].any()
 
 
 def test_edges_are_cut_only_where_a_middle_is_left() -> None:
@@ -165,7 +178,7 @@ def test_the_bag_of_words_does_not_see_who_speaks_nor_punctuation(corpus: Corpus
 def test_baselines_that_know_nothing_are_a_coin(corpus: Corpus) -> None:
     splits, _ = protocols.available_splits(corpus)
     wanted = {"owner_disjoint": splits["owner_disjoint"]}
-    for name in ("majority", "names", "dialect_length"):
+    for name in ("majority", "countries", "dialect_length"):
         baseline = baselines.BASELINES[name]
         assert baseline.columns is not None
         view = baselines.column_view(corpus, baseline.columns)

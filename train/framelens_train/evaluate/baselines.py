@@ -1,4 +1,4 @@
-"""What a model must beat: knowing nothing, counting names, measuring dialect and length, a plain bag of
+"""What a model must beat: knowing nothing, counting countries, measuring dialect and length, a plain bag of
 words.
 """
 
@@ -99,10 +99,10 @@ def no_columns(X: Any, vocabulary: Vocabulary) -> Floats:
     return np.zeros((X.shape[0], 1))
 
 
-def name_mentions(X: Any, vocabulary: Vocabulary) -> Floats:
-    """Names in a hundred words, and their square: which names, no feature can tell, for names are masked."""
-    names, words = _sums(X, vocabulary, ("names",), ("words",)).T
-    share = 100 * names / np.maximum(words, 1)
+def country_mentions(X: Any, vocabulary: Vocabulary) -> Floats:
+    """Names of countries in a hundred words, and their square: which countries, no feature can tell."""
+    nations, words = _sums(X, vocabulary, ("nation_reporter", "nation_quoted"), ("words",)).T
+    share = 100 * nations / np.maximum(words, 1)
     return np.column_stack([share, share**2])
 
 
@@ -223,7 +223,7 @@ class Baseline:
 
 BASELINES: dict[str, Baseline] = {
     "majority": Baseline("always the more frequent label", Majority(), no_columns),
-    "names": Baseline("share of names alone", FewColumns(), name_mentions),
+    "countries": Baseline("how often countries are named, alone", FewColumns(), country_mentions),
     "dialect_length": Baseline("dialect and length alone", FewColumns(), dialect_and_length),
     "bag_of_words": Baseline("plain bag of words, logistic regression", BagOfWords()),
 }

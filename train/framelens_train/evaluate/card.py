@@ -177,7 +177,8 @@ def _model(manifest: Mapping[str, Any]) -> str:
     ngrams = "words" if longest == 1 else f"word 1- to {longest}-grams"
     lines = [
         f"A linear classifier over TF-IDF of {ngrams} and over style measures; the reporter's words and "
-        "quoted words are separate features; names and numbers are masked before anything is counted.",
+        "quoted words are separate features; names and numbers are masked before anything is counted, "
+        "countries as countries, whichever they are.",
     ]
     if recipe:
         settings = json.dumps({"features": recipe.get("features"), "classifier": recipe.get("classifier")})

@@ -1,7 +1,8 @@
 """Leak probes: what the features know that they should not, and what the scores lean on.
 
 From counts alone: how well the same features tell outlets apart; what remains without punctuation (its
-terms and measures struck out, quoted words given back to the reporter). From raw text only: what remains
+terms and measures struck out, quoted words given back to the reporter), and without countries (theirs struck
+out). From raw text only: what remains
 without the first and the last paragraph, without punctuation in the text itself, and with the names of
 countries and leaders swapped. Each is scored by the fold's model that never saw the article's owner, and
 compared with the same articles untouched.
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from framelens.features.reference import MEASURES
+from framelens.features.tokens import NATION_TOKEN
 from framelens_train.evaluate.metrics import Bools, Ints, fold_auc, macro_f1
 
 if TYPE_CHECKING:
@@ -62,15 +64,19 @@ def probe_figures(
     -------
     dict
         ``outlet_identification`` (accuracy, chance, outlets, n); ``without_punctuation``,
-        ``without_first_and_last_paragraph``, ``punctuation_removed_from_text``, ``names_swapped``: each
-        with ``n``, ``macro_f1`` and ``roc_auc`` before and after, and ``label_changes``; or ``{"status":
-        why not}``.
+        ``without_countries``, ``without_first_and_last_paragraph``, ``punctuation_removed_from_text``,
+        ``names_swapped``: each with ``n``, ``macro_f1`` and ``roc_auc`` before and after, and
+        ``label_changes``; or ``{"status": why not}``.
     """
     figures: dict[str, Any] = {"outlet_identification": identify_outlets(corpus, seed=seed)}
     rows = result.scored.rows[result.scored.y >= 0]
     struck = without_punctuation(corpus.X[rows], corpus.vocabulary)
     figures["without_punctuation"] = _compare(corpus, result, rows, struck) | {
         "how": "terms and measures of punctuation struck from the counts"
+    }
+    struck = without_countries(corpus.X[rows], corpus.vocabulary)
+    figures["without_countries"] = _compare(corpus, result, rows, struck) | {
+        "how": "terms and measures of countries struck from the counts"
     }
     names = {
         "without_first_and_last_paragraph": without_edges,
@@ -148,6 +154,17 @@ def without_punctuation(X: Any, vocabulary: Vocabulary) -> Any:
     joined = sp.hstack([merged, empty, sp.csr_matrix(measures)], format="csr", dtype=np.float32)
     joined.eliminate_zeros()
     return joined
+
+
+def without_countries(X: Any, vocabulary: Vocabulary) -> Any:
+    """Counts as if no country were named: no term with one, and none in the measures."""
+    V = len(vocabulary)
+    kept = np.ones(X.shape[1], dtype=np.float32)
+    kept[: 2 * V] = np.tile([NATION_TOKEN not in term.split(" ") for term in vocabulary.terms], 2)
+    kept[2 * V :] = [not name.startswith("nation_") for name in MEASURES]
+    struck = X.multiply(kept[None, :]).tocsr()
+    struck.eliminate_zeros()
+    return struck
 
 
 # -- on raw text -------------------------------------------------------------------------------------------
