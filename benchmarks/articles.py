@@ -56,6 +56,7 @@ _TAILS = (
     *("",) * 16,
 )
 _AGENCIES = "Reuters", "AFP", "the Associated Press", "Xinhua", "TASS", "CNN", "the BBC"
+_COUNTRIES = "Kenya", "Peruvian", "the Danish", "Sri Lanka", "Mongolia", "Chilean", "Jakarta", "Ghanaians"
 _CONSONANTS, _VOWELS = "bdfgklmnprstvz", "aeiou"
 
 
@@ -200,6 +201,8 @@ class _Chain:
             names = 1 + int(self._draw() * 2)
             name = " ".join(self._names[int(len(self._names) * self._draw() ** 2)] for _ in range(names))
             return name + ("’s" if self._draw() < 0.25 else "")
+        if word == "<nation>":
+            return _COUNTRIES[int(self._draw() * len(_COUNTRIES))] + ("’s" if self._draw() < 0.15 else "")
         if word == "<num>":
             kind = self._draw()
             number = int(10 ** (1 + 3.5 * self._draw()))

@@ -26,6 +26,7 @@ import scipy.sparse as sp
 from benchmarks.ablations import BASE, markdown, measure
 from benchmarks.trial import Floats, M, Trial
 from framelens.features.reference import PUNCTUATION_MEASURES
+from framelens.features.tokens import NATION_TOKEN
 from framelens_train.candidates import LIGHT
 from framelens_train.owner_ensemble import classes_even, solve_logistic
 from framelens_train.pipeline import ngram_sizes
@@ -258,6 +259,12 @@ class Lever:
 
 MARKS = frozenset({*PUNCTUATION_MEASURES, '"'})
 MARK_MEASURES = (*PUNCTUATION_MEASURES.values(), "sentences")
+NATIONS = ("nation_reporter", "nation_quoted")
+
+
+def has_nation(term: str) -> bool:
+    """Whether a token of the term is a country."""
+    return NATION_TOKEN in term.split(" ")
 
 
 def has_mark(term: str) -> bool:
@@ -286,6 +293,8 @@ LEVERS: tuple[Lever, ...] = (
     Lever("terms without punctuation", base, vetoed=has_mark),
     Lever("neither terms nor measures of punctuation", base, vetoed=has_mark, muted=MARK_MEASURES),
     Lever("terms without names and numbers", base, vetoed=lambda term: "<" in term),
+    Lever("countries as terms alone", base, muted=NATIONS),
+    Lever("neither terms nor measures of countries", base, vetoed=has_nation, muted=NATIONS),
     Lever("style weight 0.6", base, {**LIGHT[0], "style_weight": 0.6}),
     Lever("min_df 0.01", base, {**LIGHT[0], "min_df": 0.01}),
     Lever("min_df 0.001", base, {**LIGHT[0], "min_df": 0.001}),
