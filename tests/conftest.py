@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from framelens.abstain import Thresholds
 from framelens.artifact import save_model
@@ -14,6 +15,9 @@ from framelens.features.reference import MEASURES
 from framelens.features.vocabulary import Vocabulary
 from framelens.linear import LinearModel
 from framelens.predictor import Model, load
+
+settings.register_profile("framelens", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("framelens")
 
 STATE_TERMS = ("stressed", "the two sides", "cooperation", "friendly", "stressed that", "sovereignty")
 INDEPENDENT_TERMS = ("concerns", "said", "arrested", "had", "critics", '" <name>')

@@ -225,7 +225,7 @@ FILES: list[tuple[str, bytes, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "content", "message"), FILES, ids=[f"{name}: {why}" for name, _, why in FILES])
+@pytest.mark.parametrize(("name", "content", "message"), FILES, ids=[f"{row[0]}: {row[2]}" for row in FILES])
 def test_an_unusable_file_is_one_clear_line(tmp_path: Path, name: str, content: bytes, message: str) -> None:
     path = tmp_path / name
     path.write_bytes(content)
