@@ -145,7 +145,9 @@ def test_ones_own_corpus_trains_end_to_end(tmp_path: Path, capsys) -> None:
     assert answer["owner_disjoint_nested"]["n"] == 70
     out = tmp_path / "champion"
     assert main(["promote", answer["run_id"], "--no-evaluate", "--out", str(out)]) == 0
-    assert (out / "manifest.json").is_file()
+    metrics = json.loads((out / "manifest.json").read_text())["metrics"]
+    assert metrics["owner_disjoint_nested"]["n"] == 70  # what only training can know stays with the model
+    assert metrics["protocols"]["owner_disjoint"]["n"] == 70
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT to a process group there")

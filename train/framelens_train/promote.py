@@ -153,8 +153,10 @@ def promote(
     try:
         fresh = scratch / target.name
         shutil.copytree(source, fresh)
-        if evaluation is not None:
-            update_model(load_model(fresh), fresh, evaluation | ({NESTED: nested} if nested else {}))
+        if evaluation is not None or nested:
+            trained = load_model(fresh)
+            figures = evaluation or trained.manifest.get("metrics") or {}
+            update_model(trained, fresh, figures | ({NESTED: nested} if nested else {}))
         manifest = load_model(fresh).manifest
         _replace(target, fresh, scratch)
     finally:
