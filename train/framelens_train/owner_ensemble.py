@@ -251,12 +251,12 @@ def reading_direction(X: Any, share: Floats, houses: npt.NDArray[Any], C: float)
     float64, shape (columns,)
         All 0 when the marks are all 0 or all 1.
     """
+    if not (0 < share.sum() < len(share)):
+        return np.zeros(X.shape[1])
     names, codes, sizes = np.unique(houses.astype(str), return_inverse=True, return_counts=True)
     codes = np.where(sizes[codes] < FEWEST_READINGS, len(names), codes)
     cells = (np.full(len(codes), HOUSE_SCALE, dtype=np.float32), (np.arange(len(codes)), codes))
     beside = sp.hstack([X, sp.csr_matrix(cells, shape=(len(codes), len(names) + 1))], format="csr")
-    if not (0 < share.sum() < len(share)):
-        return np.zeros(X.shape[1])
     return solve_shares(beside, share, C)[: X.shape[1]]
 
 

@@ -155,7 +155,7 @@ def promote(
         shutil.copytree(source, fresh)
         if evaluation is not None or nested:
             trained = load_model(fresh)
-            figures = evaluation or trained.manifest.get("metrics") or {}
+            figures = evaluation or trained.manifest["metrics"]
             update_model(trained, fresh, figures | ({NESTED: nested} if nested else {}))
         manifest = load_model(fresh).manifest
         _replace(target, fresh, scratch)
