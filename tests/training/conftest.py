@@ -25,23 +25,26 @@ SLANT = {"stressed": 2.0, "sovereignty": 2.0, "concerns": -2.0, "whether": -2.0}
 def invented_corpus(
     *, state_owners: int = 4, outlets: int = 2, independents: int = 12, each: int = 12, seed: int = 0
 ) -> Corpus:
-    """Articles of `state_owners` states with `outlets` outlets each and of `independents` other outlets."""
+    """Articles of `state_owners` states with `outlets` outlets each and of `independents` other outlets, half
+    of them Western, the others of three countries, one of them the first state's.
+    """
     rng = np.random.default_rng(seed)
     rows = []
     for s in range(state_owners):
         rows += [
-            (f"state{s}-{o}.example", f"state:{chr(65 + s) * 2}", "state", "nonwest") for o in range(outlets)
+            (f"state{s}-{o}.example", f"state:{chr(65 + s) * 2}", "state", "nonwest", chr(65 + s) * 2)
+            for o in range(outlets)
         ]
     for i in range(independents):
-        rows.append((f"paper{i}.example", f"paper{i}.example", "independent", ("west", "nonwest")[i % 2]))
-    rows.append(("public.example", "public.example", "mixed", "west"))
+        place = ("nonwest", ("AA", "YY", "ZZ")[i // 2 % 3]) if i % 2 else ("west", "WW")
+        rows.append((f"paper{i}.example", f"paper{i}.example", "independent", *place))
+    rows.append(("public.example", "public.example", "mixed", "west", "WW"))
     rows = [row for row in rows for _ in range(each)]
-    articles = pd.DataFrame(rows, columns=["outlet", "owner", "label", "region"])
+    articles = pd.DataFrame(rows, columns=["outlet", "owner", "label", "region", "country"])
     n = len(articles)
     articles.insert(0, "id", [f"a{i:05d}" for i in range(n)])
     days = rng.integers(0, 2000, n)
     articles["date"] = (pd.Timestamp("2015-01-01") + pd.to_timedelta(days, unit="D")).strftime("%Y-%m-%d")
-    articles["country"] = "XX"
     articles["cluster"] = rng.integers(0, int(n * 0.9), n)
     articles["words"] = rng.integers(80, 900, n)
     articles["sha256"] = [f"{i:064x}" for i in range(n)]

@@ -12,15 +12,20 @@ from framelens.errors import UserError
 from framelens_train import splits
 
 REGIONS = ("west", "nonwest", None)
+COUNTRIES = ("C0", "C1", "C7", "C8", None)
 
 
 @st.composite
 def articles(draw: st.DrawFn) -> pd.DataFrame:
     n = draw(st.integers(2, 6)), draw(st.integers(2, 9))
-    rows = [("state", f"state:{k}", f"s{k}{o}", "nonwest") for k in range(n[0]) for o in range(2)]
-    rows += [("independent", f"p{k}", f"p{k}", draw(st.sampled_from(REGIONS))) for k in range(n[1])]
-    rows = [row for row in rows for _ in range(draw(st.integers(1, 4)))] + [("mixed", "m", "m", "west")]
-    table = pd.DataFrame(rows, columns=["label", "owner", "outlet", "region"])
+    rows = [("state", f"state:{k}", f"s{k}{o}", "nonwest", f"C{k}") for k in range(n[0]) for o in range(2)]
+    rows += [
+        ("independent", f"p{k}", f"p{k}", draw(st.sampled_from(REGIONS)), draw(st.sampled_from(COUNTRIES)))
+        for k in range(n[1])
+    ]
+    rows = [row for row in rows for _ in range(draw(st.integers(1, 4)))]
+    rows += [("mixed", "m", "m", "west", "C7")]
+    table = pd.DataFrame(rows, columns=["label", "owner", "outlet", "region", "country"])
     table["cluster"] = draw(st.lists(st.integers(-1, len(rows) // 2), min_size=len(rows), max_size=len(rows)))
     table["date"] = [f"20{draw(st.integers(10, 25))}-01-0{1 + i % 9}" for i in range(len(rows))]
     return table.sample(frac=1, random_state=draw(st.integers(0, 9)), ignore_index=True)
@@ -36,10 +41,34 @@ def test_every_protocol_keeps_training_and_test_apart(table: pd.DataFrame, seed:
             assert (y[fold.train] >= 0).all()
             assert (y[fold.test] >= 0).all()
             assert not np.intersect1d(clusters[fold.train], clusters[fold.test]).size
-    for name, column in (("owner_disjoint", "owner"), ("outlet_disjoint", "outlet")):
+    for name, column in (
+        ("owner_disjoint", "owner"),
+        ("country_disjoint", "owner"),
+        ("outlet_disjoint", "outlet"),
+    ):
         for fold in made[name].folds if name in made else ():
             group = table[column].to_numpy()
             assert not set(group[fold.train]) & set(group[fold.test])
+
+
+@given(articles(), st.integers(0, 3))
+def test_countries_are_unseen_with_the_owners_and_a_states_own_goes_with_it(
+    table: pd.DataFrame, seed: int
+) -> None:
+    made, missing = splits.protocol_splits(table, seed=seed)
+    foreign = ((table["label"] == "independent") & (table["region"] == "nonwest")).to_numpy()
+    country = table["country"].fillna("").to_numpy()
+    if len(set(country[foreign]) - {""}) < 2:
+        assert "two countries" in missing["country_disjoint"]
+        return
+    split, by_owner = made["country_disjoint"], made["owner_disjoint"]
+    assert split.tested.tolist() == by_owner.tested.tolist()
+    state = (table["label"] == "state").to_numpy()
+    for fold, same in zip(split.folds, by_owner.folds, strict=True):
+        assert fold.name == same.name
+        tested = set(country[fold.test][foreign[fold.test]]) - {""}
+        assert not tested & set(country[fold.train][foreign[fold.train]])
+        assert not tested & set(country[fold.train][state[fold.train]])
 
 
 @given(articles(), st.integers(0, 3))
@@ -113,7 +142,7 @@ def test_temporal_tests_only_what_came_later(corpus) -> None:
 
 def test_a_corpus_without_dates_has_no_temporal_split_and_says_so(corpus) -> None:
     made, unavailable = splits.protocol_splits(corpus.articles.drop(columns="date"))
-    assert list(made) == ["owner_disjoint", "outlet_disjoint", "random"]
+    assert list(made) == ["owner_disjoint", "country_disjoint", "outlet_disjoint", "random"]
     assert "date" in unavailable["temporal"]
 
 

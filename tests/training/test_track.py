@@ -178,6 +178,7 @@ def test_the_manifest_says_what_the_model_was_trained_on(finished) -> None:
     assert manifest["corpus_sha256"] == finished.corpus.sha256
     assert manifest["training"]["owners"] == sorted(used["owner"].unique())
     assert "public.example" not in manifest["training"]["outlets"]
+    assert manifest["training"]["countries"] == sorted(used["country"].unique())
     assert manifest["training"]["last_date"] == used["date"].max()
     assert manifest["recipe"] == finished.result.winner.to_dict()
 

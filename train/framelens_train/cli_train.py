@@ -147,7 +147,14 @@ def read_runs(experiment: str | None = None, *, every: bool = False) -> list[dic
 def _run_row(child: Any, parent: Any) -> dict[str, Any]:
     metrics = child.data.metrics
     figures = ("macro_f1", "roc_auc", "roc_auc_pooled", "ece", "brier")
-    protocols = ("random", "outlet_disjoint", "owner_disjoint", "owner_disjoint_nested", "temporal")
+    protocols = (
+        "random",
+        "outlet_disjoint",
+        "owner_disjoint",
+        "owner_disjoint_nested",
+        "country_disjoint",
+        "temporal",
+    )
     return {
         "training": parent.run_id,
         "training_name": parent.run_name,

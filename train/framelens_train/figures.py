@@ -43,6 +43,7 @@ _LINES = {
     "random": (":", INDEPENDENT),
     "outlet_disjoint": ("-.", INK),
     "owner_disjoint": ("-", STATE),
+    "country_disjoint": ("--", STATE),
     "temporal": ("--", UNSURE),
 }
 

@@ -66,7 +66,7 @@ def write_folder(
 
 
 def training_facts(corpus: Corpus) -> dict[str, Any]:
-    """What the model was trained on: outlets, owners, the last date, and the years of each outlet."""
+    """What the model was trained on: outlets, owners, countries, the last date, and each outlet's years."""
     used = corpus.articles[corpus.y >= 0]
     years: dict[str, list[str]] = {}
     last = None
@@ -78,6 +78,7 @@ def training_facts(corpus: Corpus) -> dict[str, Any]:
     return {
         "outlets": sorted(used["outlet"].astype(str).unique()),
         "owners": sorted(used["owner"].astype(str).unique()),
+        "countries": sorted(used["country"].dropna().astype(str).unique()) if "country" in used else [],
         "last_date": last,
         "years": years,
     }

@@ -7,7 +7,7 @@ training rows (and counted), so no split is straddled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -71,7 +71,7 @@ def labels_of(articles: pd.DataFrame) -> npt.NDArray[np.int8]:
 
 
 def protocol_splits(articles: pd.DataFrame, *, seed: int = 0) -> tuple[dict[str, Split], dict[str, str]]:
-    """The four protocols on this corpus, the headline first.
+    """The five protocols on this corpus, the headline first.
 
     Returns
     -------
@@ -86,6 +86,7 @@ def protocol_splits(articles: pd.DataFrame, *, seed: int = 0) -> tuple[dict[str,
     splits = {"owner_disjoint": owner_disjoint(articles, seed=seed)}
     unavailable: dict[str, str] = {}
     others: dict[str, Callable[[], Split]] = {
+        "country_disjoint": lambda: country_disjoint(articles, seed=seed),
         "outlet_disjoint": lambda: outlet_disjoint(articles, seed=seed),
         "random": lambda: random_split(articles, seed=seed),
         "temporal": lambda: temporal(articles),
@@ -141,6 +142,44 @@ def owner_disjoint(
     fold = np.array([fold_of_owner[owner] for owner in owners])
     names = [", ".join(sorted(o for o in state if fold_of_owner[o] == k)) for k in range(wanted)]
     return Split("owner_disjoint", _folds(articles, chosen, fold, names))
+
+
+def country_disjoint(articles: pd.DataFrame, *, seed: int = 0) -> Split:
+    """Hold out owners together with countries: what to expect of a country that nobody trained on.
+
+    The state owners are dealt as in `owner_disjoint`. Non-Western independents go to a fold by country, all
+    of a country together: that of a state owner of the corpus to its fold, the others by size. (In
+    `owner_disjoint` other papers of a test article's country train.) Western independents go by owner, for
+    most of them share one country.
+
+    Raises
+    ------
+    SplitUnavailableError
+        Without a country of non-Western independents for each of two folds.
+    UserError
+        As `owner_disjoint`.
+    """
+    by_owner = owner_disjoint(articles, seed=seed)
+    chosen = by_owner.tested
+    y, regions = labels_of(articles)[chosen], region_of(articles)[chosen]
+    owners = articles["owner"].to_numpy(dtype=object)[chosen].astype(str)
+    foreign = (y == 0) & (regions == "nonwest")
+    countries = np.full(len(chosen), "", dtype=object)
+    if "country" in articles:
+        countries = articles["country"].fillna("").to_numpy(dtype=object)[chosen].astype(str)
+    if len(set(countries[foreign]) - {""}) < 2:
+        raise SplitUnavailableError("country_disjoint needs non-Western independents of two countries")
+    dealt = {row: k for k, fold in enumerate(by_owner.folds) for row in fold.test.tolist()}
+    fold = np.array([dealt[row] for row in chosen.tolist()])
+    home = dict(zip(countries[y == 1], fold[y == 1], strict=True))
+    country_of = dict(zip(owners[foreign], countries[foreign], strict=True))
+    both = np.intersect1d(owners[y == 1], owners[y == 0])
+    unit = np.array([f"country {country_of[o]}" if country_of.get(o) else f"owner {o}" for o in owners])
+    moved = (y == 0) & ~np.isin(owners, both)
+    fixed = {f"country {country}": int(k) for country, k in home.items() if country}
+    fold_of = _deal(unit[moved].astype(object), regions[moved], len(by_owner.folds), seed + 1, fixed)
+    fold[moved] = [fold_of[name] for name in unit[moved]]
+    return Split("country_disjoint", _folds(articles, chosen, fold, [f.name for f in by_owner.folds]))
 
 
 def outlet_disjoint(
@@ -282,9 +321,16 @@ def _labelled(articles: pd.DataFrame, rows: Rows | None) -> tuple[Rows, npt.NDAr
 
 
 def _deal(
-    groups: npt.NDArray[np.object_], strata: npt.NDArray[np.object_], folds: int, seed: int
+    groups: npt.NDArray[np.object_],
+    strata: npt.NDArray[np.object_],
+    folds: int,
+    seed: int,
+    fixed: Mapping[str, int] | None = None,
 ) -> dict[str, int]:
-    """A fold for each group: largest first, to the fold that has the least of its stratum, then of all."""
+    """A fold for each group: largest first, to the fold that has the least of its stratum, then of all.
+
+    Groups with a `fixed` fold go there, before all others.
+    """
     import pandas as pd
 
     sizes = pd.crosstab(pd.Series(groups, dtype=object), pd.Series(strata, dtype=object))
@@ -294,8 +340,11 @@ def _deal(
     load = np.zeros((folds, counts.shape[1]))
     held = np.zeros(folds)
     dealt: dict[str, int] = {}
-    for i in np.lexsort((ties, -total)):
-        k = int(np.lexsort((held, load.sum(axis=1), load[:, main[i]]))[0])
+    known = fixed or {}
+    loose = np.array([str(name) not in known for name in sizes.index])
+    for i in np.lexsort((ties, -total, loose)):
+        least = int(np.lexsort((held, load.sum(axis=1), load[:, main[i]]))[0])
+        k = known.get(str(sizes.index[i]), least)
         load[k] += counts[i]
         held[k] += 1
         dealt[str(sizes.index[i])] = k

@@ -9,8 +9,8 @@ import pytest
 
 from framelens_train.candidates import Recipe
 from framelens_train.corpus.dataset import Corpus
-from framelens_train.evaluate import protocols, run, summary
-from framelens_train.evaluate.fitting import Fitter, RecipeFitter
+from framelens_train.evaluate import protocols, summary
+from framelens_train.evaluate.fitting import RecipeFitter
 from framelens_train.splits import Fold, Split
 
 
@@ -116,6 +116,16 @@ def test_a_split_that_trains_on_a_held_out_owner_is_refused(corpus: Corpus) -> N
         protocols.check_split(corpus, split)
 
 
+def test_a_split_that_trains_on_a_held_out_country_is_refused(corpus: Corpus) -> None:
+    one_country = dataclasses.replace(corpus, articles=corpus.articles.assign(country="QQ"))
+    papers = np.flatnonzero((corpus.y == 0) & (corpus.articles["region"] == "nonwest").to_numpy())
+    owner = corpus.articles["owner"].to_numpy(dtype=object)[papers]
+    fold = Fold("x", papers[owner != owner[0]], papers[owner == owner[0]])
+    protocols.check_split(corpus, Split("country_disjoint", (fold,)))
+    with pytest.raises(ValueError, match="QQ stands in training and in test"):
+        protocols.check_split(one_country, Split("country_disjoint", (fold,)))
+
+
 def test_a_corpus_without_dates_has_no_temporal_protocol_and_says_so(corpus: Corpus) -> None:
     undated = dataclasses.replace(corpus, articles=corpus.articles.assign(date=None))
     splits, missing = protocols.available_splits(undated)
@@ -148,16 +158,3 @@ def test_figures_of_one_label_are_none_rather_than_wrong(
     empty = summary.protocol_figures(corpus.articles, headline.scored.take(np.zeros(0, dtype=np.int64)))
     assert empty["n"] == 0
     assert empty["macro_f1"] is None
-
-
-def test_country_disjoint_trains_on_no_independent_of_the_country(
-    corpus: Corpus, headline: protocols.ProtocolResult
-) -> None:
-    spy = Spy([])
-    fitter: Fitter = spy
-    figures = run.country_disjoint(fitter, corpus, headline)
-    country = corpus.articles["country"].to_numpy(dtype=object)
-    nonwest = (corpus.y == 0) & (corpus.articles["region"] == "nonwest").to_numpy()
-    assert figures["n"] == nonwest.sum()
-    left_out = [np.setdiff1d(country[nonwest], country[rows[corpus.y[rows] == 0]]) for rows in spy.seen]
-    assert sorted(np.concatenate(left_out)) == sorted(np.unique(country[nonwest]))

@@ -21,7 +21,7 @@ from framelens.serve.drift import drifts_of
 from framelens_train.candidates import Recipe
 from framelens_train.cli_evaluate import evaluate
 from framelens_train.corpus.dataset import Corpus
-from framelens_train.evaluate import calibrate, card, frozen, report, run, table
+from framelens_train.evaluate import calibrate, card, frozen, protocols, report, run, table
 from framelens_train.pipeline import to_linear_model
 
 # written for these tests; no newspaper printed it
@@ -40,6 +40,7 @@ TRAINING = {
     "outlets": ["s0a", "s0b", "i0"],
     "owners": ["state:S0", "i0"],
     "last_date": "2021-12-31",
+    "countries": ["GB", "S0"],
     "years": {"s0a": ["2020", "2021"], "s0b": ["2021"], "i0": ["2021"]},
 }
 # outlet, owner, label, date, region, protocol that it belongs to
@@ -99,11 +100,29 @@ def test_articles_go_to_the_protocol_that_fits_what_the_model_knew_of_them(
     corpus, texts = frozen.read_external(external, model, [])
     groups = frozen.relation(corpus.articles, frozen.score_texts(model, corpus, texts), TRAINING)
     for i, (*_, expected) in enumerate(ARTICLES[:-1]):
-        found = {name for name, inside in groups.items() if inside[i]} - {"all"}
+        found = {name for name, inside in groups.items() if inside[i]} - {"all", "country_disjoint"}
         assert found == ({"owner_disjoint", "outlet_disjoint"} if expected == "both" else {expected}), (
             ARTICLES[i]
         )
     assert groups["all"].all()
+
+
+def test_an_unseen_country_is_one_that_nothing_was_trained_on_and_the_west_is_its_contrast(
+    folder: Path, external: Path
+) -> None:
+    model = load(folder)
+    corpus, texts = frozen.read_external(external, model, [])
+    scored = frozen.score_texts(model, corpus, texts)
+    countries = ["S0", "S0", "GB", "S0", "S0", "GB", "S0", "S9", "GB", "GB"]
+    corpus.articles["country"] = countries
+    inside = frozen.relation(corpus.articles, scored, TRAINING)["country_disjoint"]
+    assert np.flatnonzero(inside).tolist() == [7]  # i9 writes from a country that is known
+    corpus.articles.loc[8, "country"] = "LK"
+    corpus.articles.loc[9, "region"] = "west"
+    inside = frozen.relation(corpus.articles, scored, TRAINING)["country_disjoint"]
+    assert np.flatnonzero(inside).tolist() == [7, 8, 9]
+    older = {key: value for key, value in TRAINING.items() if key != "countries"}
+    assert not frozen.relation(corpus.articles, scored, older)["country_disjoint"].any()
 
 
 def test_a_frozen_model_is_scored_by_the_runtime(folder: Path, external: Path) -> None:
@@ -126,12 +145,12 @@ def test_a_group_of_one_label_is_there_without_figures(folder: Path, external: P
     only_known = tmp_path / "known.jsonl"
     lines = external.read_text().splitlines()
     only_known.write_text("\n".join(lines[:3] + lines[7:8]) + "\n")
-    protocols = frozen.evaluate_frozen(load(folder), only_known).figures["protocols"]
-    assert protocols["owner_disjoint"]["n"] == 1
-    assert protocols["owner_disjoint"]["macro_f1"] is None
-    assert protocols["temporal"]["n"] == 0
-    assert protocols["temporal"]["roc_auc"] is None
-    assert protocols["random"]["macro_f1"] is not None
+    measured = frozen.evaluate_frozen(load(folder), only_known).figures["protocols"]
+    assert measured["owner_disjoint"]["n"] == 1
+    assert measured["owner_disjoint"]["macro_f1"] is None
+    assert measured["temporal"]["n"] == 0
+    assert measured["temporal"]["roc_auc"] is None
+    assert measured["random"]["macro_f1"] is not None
 
 
 def test_rows_that_cannot_be_used_are_reported_not_dropped_in_silence(
@@ -275,7 +294,7 @@ def test_the_command_prints_the_protocols_of_a_frozen_model(
     arguments = ["--model", str(folder), "--corpus", str(external), "--json", "--report", str(page)]
     result = CliRunner().invoke(evaluate, arguments, catch_exceptions=False)
     found = json.loads(result.stdout)
-    assert set(found["protocols"]) == {"random", "outlet_disjoint", "owner_disjoint", "temporal", "all"}
+    assert set(found["protocols"]) == {*protocols.PROTOCOLS, "all"}
     assert {"macro_f1", "roc_auc", "ece", "brier", "n", "ci95"} <= set(found["protocols"]["all"])
     assert {"per_owner", "per_outlet", "baselines"} <= set(found)
     assert page.read_text().startswith("<!doctype html>")

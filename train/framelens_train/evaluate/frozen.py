@@ -1,7 +1,8 @@
 """A frozen model on somebody else's articles: scored by the runtime, sorted by what the model knew of them.
 
 The manifest says which outlets and owners the model was trained on and until when. An article whose owner
-it never saw belongs to ``owner_disjoint``; one of a known owner's unseen outlet to ``outlet_disjoint``; one
+it never saw belongs to ``owner_disjoint``, and to ``country_disjoint`` as well if nothing of its country was
+trained on or it is Western and independent; one of a known owner's unseen outlet to ``outlet_disjoint``; one
 of a known outlet, dated after the last training date (or in a year from which training has nothing of that
 outlet), to ``temporal``; any other to ``random``, which the model may have trained on.
 
@@ -36,6 +37,7 @@ TITLES = {
     "random": "outlets and time known",
     "outlet_disjoint": "outlets unseen",
     "owner_disjoint": "owners unseen",
+    "country_disjoint": "owners and countries unseen",
     "temporal": "known outlets, later",
     "all": "all articles",
 }
@@ -150,8 +152,9 @@ def relation(articles: pd.DataFrame, scored: Scored, training: Mapping[str, Any]
     Parameters
     ----------
     training
-        The manifest's entry: ``outlets``, ``owners``, ``last_date`` (ISO) and, if known, ``years``, from
-        outlet to the years of its training articles.
+        The manifest's entry: ``outlets``, ``owners``, ``last_date`` (ISO) and, if known, ``countries`` (else
+        no article is in ``country_disjoint``) and ``years``, from outlet to the years of its training
+        articles.
     """
     outlet = np.array([outlet_key(name) for name in articles["outlet"]], dtype=object)
     owner = articles["owner"].astype(str).to_numpy(dtype=object)
@@ -163,6 +166,7 @@ def relation(articles: pd.DataFrame, scored: Scored, training: Mapping[str, Any]
         "random": known_outlet & ~later,
         "outlet_disjoint": ~known_outlet & (known_owner | ~state),
         "owner_disjoint": ~known_owner,
+        "country_disjoint": ~known_owner & _strange(articles, state, training),
         "temporal": later,
     }
     return {name: groups[name] for name in PROTOCOLS} | {"all": np.ones(len(articles), dtype=np.bool_)}
@@ -177,6 +181,18 @@ def outlet_key(name: object) -> str:
     ('rt', 'rt')
     """
     return str(name).casefold().removeprefix("www.").removesuffix(".com")
+
+
+def _strange(articles: pd.DataFrame, state: Bools, training: Mapping[str, Any]) -> Bools:
+    """Articles of a country that nothing of was trained on; and Western independents, as in
+    `framelens_train.splits.country_disjoint`.
+    """
+    known = training.get("countries")
+    if not known:
+        return np.zeros(len(articles), dtype=np.bool_)
+    country = articles["country"].fillna("").astype(str).to_numpy(dtype=object)
+    west = articles["region"].to_numpy(dtype=object) == "west"
+    return np.asarray(((country != "") & ~np.isin(country, known)) | (west & ~state), dtype=np.bool_)
 
 
 def _later(articles: pd.DataFrame, outlet: npt.NDArray[Any], training: Mapping[str, Any]) -> Bools:

@@ -17,6 +17,7 @@ PROTOCOL_TITLES = {
     "random": "random split (leaky)",
     "outlet_disjoint": "outlets unseen",
     "owner_disjoint": "owners unseen",
+    "country_disjoint": "owners and countries unseen",
     "temporal": "later in time",
     "all": "all articles",
 }

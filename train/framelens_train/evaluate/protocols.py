@@ -2,8 +2,9 @@
 
 ``random`` deals articles (the leaky contrast: every outlet, its layout and its year are in training too);
 ``outlet_disjoint`` holds out outlets; ``owner_disjoint``, the headline, holds out owners, so that all
-outlets of a state are unseen together; ``temporal`` trains before a day and tests from it on.
-Near-duplicates of test articles never train.
+outlets of a state are unseen together; ``country_disjoint`` holds out the non-Western countries of a fold's
+test articles besides; ``temporal`` trains before a day and tests from it on. Near-duplicates of test
+articles never train.
 
 Every protocol is nested: what maps scores to probabilities and decides on abstention is fitted inside each
 fold's training rows, on the same kind of split. A partition into K folds is nested cheaply: the model
@@ -33,13 +34,13 @@ from framelens_train.evaluate.calibrate import (
 )
 from framelens_train.evaluate.fitting import Done, Fitter, Job, Scorer, stream_jobs
 from framelens_train.evaluate.metrics import Bools, Floats, Ints
-from framelens_train.splits import protocol_splits
+from framelens_train.splits import protocol_splits, region_of
 
 if TYPE_CHECKING:
     from framelens_train.corpus.dataset import Corpus
     from framelens_train.splits import Fold, Split
 
-PROTOCOLS = ("random", "outlet_disjoint", "owner_disjoint", "temporal")
+PROTOCOLS = ("random", "outlet_disjoint", "owner_disjoint", "country_disjoint", "temporal")
 
 
 @dataclass(frozen=True)
@@ -204,16 +205,31 @@ def check_split(corpus: Corpus, split: Split) -> None:
     from framelens_train.splits import cluster_codes
 
     clusters = cluster_codes(corpus.articles)
-    held = {"owner_disjoint": "owner", "outlet_disjoint": "outlet"}.get(split.name)
+    held_out = _held_out_values(corpus, split.name)
     for fold in split.folds:
         if np.intersect1d(clusters[fold.train], clusters[fold.test]).size:
             raise ValueError(f"{split.name}, fold {fold.name}: near-duplicates stand in training and in test")
-        if held is not None:
-            values = corpus.articles[held].to_numpy(dtype=object).astype(str)
-            keys = np.char.add(corpus.y.astype(str), values) if held == "outlet" else values
-            both = np.intersect1d(keys[fold.train], keys[fold.test])
+        for values in held_out:
+            both = np.setdiff1d(np.intersect1d(values[fold.train], values[fold.test]), [""])
             if both.size:
                 raise ValueError(f"{split.name}, fold {fold.name}: {both[0]} stands in training and in test")
+
+
+def _held_out_values(corpus: Corpus, protocol: str) -> list[npt.NDArray[Any]]:
+    """What a protocol keeps apart, as columns of which no value but "" may stand on both sides."""
+    articles = corpus.articles
+    if protocol == "outlet_disjoint":
+        return [np.char.add(corpus.y.astype(str), articles["outlet"].to_numpy(dtype=object).astype(str))]
+    owners = articles["owner"].to_numpy(dtype=object).astype(str)
+    if protocol == "owner_disjoint":
+        return [owners]
+    if protocol == "country_disjoint":
+        foreign = (corpus.y == 0) & (region_of(articles) == "nonwest")
+        return [
+            owners,
+            np.where(foreign, articles["country"].fillna("").to_numpy(dtype=object).astype(str), ""),
+        ]
+    return []
 
 
 def _plan(name: str, split: Split, corpus: Corpus, mixed: Ints, seed: int) -> _Plan:

@@ -11,7 +11,7 @@ import numpy as np
 
 from framelens_train.evaluate import slices, summary
 from framelens_train.evaluate.baselines import BASELINES, column_view
-from framelens_train.evaluate.fitting import Fitter, Job, RecipeFitter, run_jobs
+from framelens_train.evaluate.fitting import RecipeFitter
 from framelens_train.evaluate.metrics import reliability
 from framelens_train.evaluate.probes import probe_figures, voice_and_quotation
 from framelens_train.evaluate.protocols import ProtocolResult, Scored, available_splits, run_protocols
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from framelens_train.splits import Split
 
 HEADLINE = "owner_disjoint"
-COUNTRY_GROUPS = 3
 WORST_SHOWN = 30
 
 Progress = Callable[[str, int, int], None]
@@ -76,9 +75,13 @@ def evaluate_recipe(
     """
     tell = progress or (lambda stage, done, total: None)
     splits, missing = available_splits(corpus, seed=seed)
-    fitter = RecipeFitter(recipe)
     results = run_protocols(
-        fitter, corpus, splits, seed=seed, jobs=jobs, progress=lambda n, total: tell("protocols", n, total)
+        RecipeFitter(recipe),
+        corpus,
+        splits,
+        seed=seed,
+        jobs=jobs,
+        progress=lambda n, total: tell("protocols", n, total),
     )
     headline = results[HEADLINE]
     figures: dict[str, Any] = {
@@ -93,9 +96,6 @@ def evaluate_recipe(
     plain, figures["baselines"] = _baselines(corpus, splits, seed=seed, jobs=jobs, tell=tell)
     figures["voice_and_quotation"] = voice_and_quotation(corpus, headline, plain, seed=seed)
     figures["hard_slices"] = slices.slice_figures(corpus, headline.scored, headline.mixed)
-    figures["hard_slices"]["country_disjoint"] = country_disjoint(
-        fitter, corpus, headline, seed=seed, jobs=jobs, progress=lambda n, total: tell("countries", n, total)
-    )
     tell("probes", 0, 1)
     figures["leak_probes"] = probe_figures(corpus, headline, raw=raw, seed=seed)
     figures["false_state_rate_nonwest"] = figures["protocols"][HEADLINE]["false_state_rate_nonwest"]
@@ -140,80 +140,6 @@ def _baselines(
             plain = results[HEADLINE]
     assert plain is not None
     return plain, table
-
-
-def country_disjoint(
-    fitter: Fitter,
-    corpus: Corpus,
-    headline: ProtocolResult,
-    *,
-    seed: int = 0,
-    jobs: int = 1,
-    progress: Callable[[int, int], None] | None = None,
-) -> dict[str, Any]:
-    """Non-Western independents with their whole country held out, countries dealt to a few groups.
-
-    `owner_disjoint` holds out one outlet of a country at a time; here no independent of the country trains.
-    The map from scores to probabilities is the headline's, fitted on its held-out articles of other
-    countries.
-
-    Returns
-    -------
-    dict
-        ``title``, ``n``, ``false_state_rate`` and the same ``per_country``; ``{"n": 0}`` without such
-        articles.
-    """
-    from framelens_train.evaluate.calibrate import choose_calibration, pool
-
-    articles = corpus.articles
-    title = "non-Western independents, their whole country unseen"
-    if "country" not in articles or "region" not in articles:
-        return {"title": title, "n": 0}
-    country = articles["country"].fillna("").to_numpy(dtype=object).astype(str)
-    held = (corpus.y == 0) & (articles["region"].to_numpy(dtype=object) == "nonwest") & (country != "")
-    names, counts = np.unique(country[held], return_counts=True)
-    if not len(names):
-        return {"title": title, "n": 0}
-    order = names[np.argsort(-counts, kind="stable")]
-    groups = [order[k::COUNTRY_GROUPS] for k in range(min(COUNTRY_GROUPS, len(order)))]
-    tests = [np.flatnonzero(held & np.isin(country, group)) for group in groups]
-    labelled = np.flatnonzero(corpus.y >= 0)
-    work = [Job(_without(corpus, labelled, test), (test,)) for test in tests]
-    work = [job for job in work if len(np.unique(corpus.y[job.train])) == 2]
-    done = run_jobs(fitter, corpus, work, seed=seed, jobs=jobs)
-    if progress is not None:
-        progress(len(done), len(work))
-    per_country: dict[str, Any] = {}
-    for job, result in zip(work, done, strict=True):
-        rows = job.score[0]
-        kept = ~np.isin(country[headline.scored.rows], np.unique(country[rows])) | (headline.scored.y == 1)
-        known = headline.scored.take(kept)
-        calibration = choose_calibration(pool(corpus, _by_fold(known))).calibration
-        decision = float(np.mean([model.thresholds["decision"] for model in headline.models]))
-        found = calibration.p_state(result.scores[0]) >= decision
-        for name in np.unique(country[rows]):
-            inside = country[rows] == name
-            per_country[str(name)] = {"n": int(inside.sum()), "false_state_rate": float(found[inside].mean())}
-    n = sum(row["n"] for row in per_country.values())
-    rate = sum(row["n"] * row["false_state_rate"] for row in per_country.values()) / n if n else None
-    return {
-        "title": title,
-        "n": n,
-        "false_state_rate": rate,
-        "per_country": dict(sorted(per_country.items())),
-    }
-
-
-def _without(corpus: Corpus, rows: Any, test: Any) -> Any:
-    """Training rows: all but the test's independents of the same countries and its near-duplicates."""
-    from framelens_train.splits import cluster_codes
-
-    clusters = cluster_codes(corpus.articles)
-    return rows[~np.isin(clusters[rows], clusters[test])]
-
-
-def _by_fold(scored: Scored) -> list[tuple[Any, Any]]:
-    return [(scored.rows[scored.fold == k], scored.score[scored.fold == k]) for k in np.unique(scored.fold)]
 
 
 def reliability_rows(scored: Scored) -> list[dict[str, float]]:
