@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import platform
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -158,3 +161,9 @@ def test_figures_of_one_label_are_none_rather_than_wrong(
     empty = summary.protocol_figures(corpus.articles, headline.scored.take(np.zeros(0, dtype=np.int64)))
     assert empty["n"] == 0
     assert empty["macro_f1"] is None
+
+
+def test_a_worker_keeps_the_memory_it_frees_where_the_c_library_can() -> None:
+    code = "from framelens_train.evaluate.fitting import keep_freed_memory as keep; print(keep(), keep())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(platform.libc_ver()[0] == "glibc")] * 2

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -81,6 +82,10 @@ class Done:
     scores: tuple[Floats, ...]
 
 
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+_FREED_KEPT = 2**30
+
+
 def run_jobs(
     fitter: Fitter, corpus: Corpus, work: Sequence[Job], *, seed: int = 0, jobs: int = 1
 ) -> list[Done]:
@@ -99,8 +104,34 @@ def stream_jobs(
         return
     with parallel_config(backend="loky", inner_max_num_threads=1):
         yield from Parallel(n_jobs=jobs, return_as="generator")(
-            delayed(_do)(fitter, corpus, job, seed) for job in work
+            delayed(_do_in_worker)(fitter, corpus, job, seed) for job in work
         )
+
+
+def _do_in_worker(fitter: Fitter, corpus: Corpus, job: Job, seed: int) -> Done:
+    keep_freed_memory()
+    return _do(fitter, corpus, job, seed)
+
+
+@cache
+def keep_freed_memory() -> bool:
+    """Let this process keep the memory it frees, instead of asking the system for it again and again.
+
+    A fit makes and drops arrays of a hundred megabytes by the dozen; handing each of them back costs a
+    ninth of an evaluation's time. For processes that do nothing else; docs/experiments.md has the figure.
+
+    Returns
+    -------
+    bool
+        Whether the C library has such settings and took them: glibc does, others go on as they are.
+    """
+    import ctypes
+
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return False
+    return all(mallopt(setting, _FREED_KEPT) == 1 for setting in (_TRIM_THRESHOLD, _MMAP_THRESHOLD))
 
 
 def _do(fitter: Fitter, corpus: Corpus, job: Job, seed: int) -> Done:
