@@ -56,7 +56,7 @@ class Ablation:
 
 SHIPPED: Mapping[str, Any] = {
     "C": 0.1,
-    "overlap_power": 0.75,
+    "overlap_power": 1.0,
     "reading_weight": 0.5,
     "pooled_weight": 0.25,
 }
@@ -65,6 +65,7 @@ SHIPPED: Mapping[str, Any] = {
 BASE: Mapping[str, Any] = {
     **SHIPPED,
     "C": 0.5,
+    "overlap_power": 0.75,
     "prior_weight": 0.5,
     "reading_weight": 0.0,
     "pooled_weight": 0.0,
@@ -77,7 +78,7 @@ def ablations() -> list[Ablation]:
     terms = Recipe("logistic", TERMS, {"C": 1.0})
     styled = replace(terms, features=STYLED)
     light = Recipe("owner_ensemble", LIGHT[0], SHIPPED)
-    unread = {**SHIPPED, "prior_weight": 0.5, "reading_weight": 0.0}
+    unread = {**SHIPPED, "overlap_power": 0.75, "prior_weight": 0.5, "reading_weight": 0.0}
     reporter, everything = {"fields": "reporter"}, {"style": "all"}
     elastic = {"alpha": 3e-5, "l1_ratio": 0.15}
     bare = {**BASE, "overlap_power": 0.0, "prior_weight": 0.0}
@@ -107,7 +108,12 @@ def ablations() -> list[Ablation]:
         ("... + overlap weights", "the row above", plain(overlap_power=0.75)),
         ("... + prior 0.5 (base)", "the row above", base()),
         ("... + C 0.1 and pooled 0.25 (second)", "the row above", replace(light, classifier=unread)),
-        ("... with readings 0.5 for the prior (shipped)", "the row above", light),
+        ("... with readings 0.5 for the prior", "the row above", shipped(overlap_power=0.75)),
+        ("... + overlap power 1 (shipped)", "the row above", light),
+        ("shipped, overlap power 1.25", "shipped", shipped(overlap_power=1.25)),
+        ("shipped, no pooled member", "shipped", shipped(pooled_weight=0.0)),
+        ("shipped, pooled 0.5", "shipped", shipped(pooled_weight=0.5)),
+        ("shipped, owners' C 0.3", "shipped", shipped(C=0.3)),
         ("shipped, prior 0.25", "shipped", shipped(prior_weight=0.25)),
         ("shipped, prior 0.5", "shipped", shipped(prior_weight=0.5)),
         ("shipped, readings 0.25", "shipped", shipped(reading_weight=0.25)),

@@ -87,8 +87,8 @@ class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     reading_C, pooled_C
         As `C`, for the reading and the pooled member.
     overlap_power
-        Exponent of the overlap weights in the owners' members: 1 is the textbook's, at which the articles
-        whose topic gives nothing away decide; 0 leaves the weights out.
+        Exponent of the overlap weights in the owners' members: 1 is the textbook's, 0 leaves the weights
+        out. Above 1 few articles are left to decide (docs/experiments.md).
     random_state
         Seed of the topics' decomposition.
 
@@ -111,7 +111,7 @@ class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         reading_C: float = 1.0,
         pooled_weight: float = 0.25,
         pooled_C: float = 10.0,
-        overlap_power: float = 0.75,
+        overlap_power: float = 1.0,
         random_state: int | None = None,
     ) -> None:
         self.C = C
