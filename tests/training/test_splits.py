@@ -58,8 +58,9 @@ def test_countries_are_unseen_with_the_owners_and_a_states_own_goes_with_it(
     made, missing = splits.protocol_splits(table, seed=seed)
     foreign = ((table["label"] == "independent") & (table["region"] == "nonwest")).to_numpy()
     country = table["country"].fillna("").to_numpy()
-    if len(set(country[foreign]) - {""}) < 2:
-        assert "two countries" in missing["country_disjoint"]
+    if "country_disjoint" not in made:
+        few = len(set(country[foreign]) - {""}) < 2
+        assert ("two countries" if few else "independents for each") in missing["country_disjoint"]
         return
     split, by_owner = made["country_disjoint"], made["owner_disjoint"]
     assert split.tested.tolist() == by_owner.tested.tolist()
@@ -69,6 +70,7 @@ def test_countries_are_unseen_with_the_owners_and_a_states_own_goes_with_it(
         tested = set(country[fold.test][foreign[fold.test]]) - {""}
         assert not tested & set(country[fold.train][foreign[fold.train]])
         assert not tested & set(country[fold.train][state[fold.train]])
+        assert (~state[fold.test]).any()
 
 
 @given(articles(), st.integers(0, 3))
@@ -82,6 +84,35 @@ def test_owner_folds_test_every_row_once_and_both_labels(table: pd.DataFrame, se
     states = table.loc[y == 1, "owner"].nunique()
     papers = table.loc[y == 0, "owner"].nunique()
     assert len(split.folds) == min(states, papers, splits.MAX_OWNER_FOLDS)
+
+
+def places(*more: tuple[str, str, str]) -> pd.DataFrame:
+    """Three states, six Western papers, and other independents: owner, outlet, country."""
+    rows = [("state", f"s{k}", f"s{k}", "nonwest", f"C{k}") for k in range(3)]
+    rows += [("independent", f"p{k}", f"p{k}", "west", "US") for k in range(6)]
+    rows += [("independent", owner, outlet, "nonwest", country) for owner, outlet, country in more]
+    return pd.DataFrame(rows, columns=["label", "owner", "outlet", "region", "country"])
+
+
+@pytest.mark.parametrize("owner", ["big", "s0"])
+@pytest.mark.parametrize("seed", range(4))
+def test_countries_that_one_owner_publishes_in_are_unseen_together(owner: str, seed: int) -> None:
+    table = places((owner, "a", "X"), (owner, "b", "Y"), ("q", "q", "X"), ("r", "r", "Y"), ("t", "t", "Z"))
+    split = splits.country_disjoint(table, seed=seed)
+    for fold in split.folds:
+        tested = set(table["outlet"][fold.test])
+        assert len({"a", "b", "q", "r"} & tested) in (0, 4)
+        assert owner == "big" or ("s0" in tested) == ("a" in tested)
+
+
+def test_countries_that_cannot_be_parted_are_named_as_the_reason() -> None:
+    shared = places(("s0", "a", "X"), ("s1", "b", "X"), ("t", "t", "Z"))
+    with pytest.raises(splits.SplitUnavailableError, match="state owners that publish in one country"):
+        splits.country_disjoint(shared)
+    few = places(("s0", "a", "C0"), ("q", "q", "C0"), ("t", "t", "C1"), ("u", "u", "C0"))
+    few = few[few["region"] == "nonwest"].reset_index(drop=True)
+    with pytest.raises(splits.SplitUnavailableError, match="each of its 3 folds"):
+        splits.country_disjoint(few)
 
 
 def test_each_state_has_a_fold_of_its_own_and_both_regions_beside_it(make_corpus) -> None:

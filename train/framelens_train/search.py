@@ -230,9 +230,9 @@ def _warm_up(path: Path) -> float:
 
 
 def _fit_shared(path: Path, batch: list[Request], journal: Path, seed: int) -> int:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # also in a process that took another's place
     from framelens_train.evaluate.fitting import keep_freed_memory
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # also in a process that took another's place
     keep_freed_memory()
     return _fit_batch(_shared_data(path), batch, journal, seed)
 

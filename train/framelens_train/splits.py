@@ -148,38 +148,71 @@ def country_disjoint(articles: pd.DataFrame, *, seed: int = 0) -> Split:
     """Hold out owners together with countries: what to expect of a country that nobody trained on.
 
     The state owners are dealt as in `owner_disjoint`. Non-Western independents go to a fold by country, all
-    of a country together: that of a state owner of the corpus to its fold, the others by size. (In
-    `owner_disjoint` other papers of a test article's country train.) Western independents go by owner, for
-    most of them share one country.
+    of a country together: that of a state owner of the corpus to its fold, the others by size; countries
+    that one owner publishes in go together. (In `owner_disjoint` other papers of a test article's country
+    train.) Western independents go by owner, for most of them share one country.
 
     Raises
     ------
     SplitUnavailableError
-        Without a country of non-Western independents for each of two folds.
+        Without non-Western independents of two countries, or when countries and owners hang together so
+        that a fold would be left without independents or two states would share one.
     UserError
         As `owner_disjoint`.
     """
     by_owner = owner_disjoint(articles, seed=seed)
-    chosen = by_owner.tested
+    chosen, folds = by_owner.tested, len(by_owner.folds)
     y, regions = labels_of(articles)[chosen], region_of(articles)[chosen]
     owners = articles["owner"].to_numpy(dtype=object)[chosen].astype(str)
-    foreign = (y == 0) & (regions == "nonwest")
-    countries = np.full(len(chosen), "", dtype=object)
+    countries = np.full(len(chosen), "", dtype=str)
     if "country" in articles:
         countries = articles["country"].fillna("").to_numpy(dtype=object)[chosen].astype(str)
-    if len(set(countries[foreign]) - {""}) < 2:
+    foreign = (y == 0) & (regions == "nonwest") & (countries != "")
+    if len(set(countries[foreign])) < 2:
         raise SplitUnavailableError("country_disjoint needs non-Western independents of two countries")
-    dealt = {row: k for k, fold in enumerate(by_owner.folds) for row in fold.test.tolist()}
-    fold = np.array([dealt[row] for row in chosen.tolist()])
-    home = dict(zip(countries[y == 1], fold[y == 1], strict=True))
-    country_of = dict(zip(owners[foreign], countries[foreign], strict=True))
-    both = np.intersect1d(owners[y == 1], owners[y == 0])
-    unit = np.array([f"country {country_of[o]}" if country_of.get(o) else f"owner {o}" for o in owners])
-    moved = (y == 0) & ~np.isin(owners, both)
-    fixed = {f"country {country}": int(k) for country, k in home.items() if country}
-    fold_of = _deal(unit[moved].astype(object), regions[moved], len(by_owner.folds), seed + 1, fixed)
-    fold[moved] = [fold_of[name] for name in unit[moved]]
+    fold = np.empty(len(chosen), dtype=np.int64)
+    for k, part in enumerate(by_owner.folds):
+        fold[np.searchsorted(chosen, part.test)] = k
+    unit, unit_of_country = _joined(owners, countries, foreign)
+    fixed = dict(zip(unit[y == 1], fold[y == 1].tolist(), strict=True))
+    if any(fixed[name] != k for name, k in zip(unit[y == 1], fold[y == 1].tolist(), strict=True)):
+        raise SplitUnavailableError("country_disjoint cannot part state owners that publish in one country")
+    for country, k in zip(countries[y == 1], fold[y == 1].tolist(), strict=True):
+        if country in unit_of_country:
+            fixed.setdefault(unit_of_country[country], k)
+    fold_of = _deal(unit[y == 0], regions[y == 0], folds, seed + 1, fixed)
+    fold[y == 0] = [fold_of[name] for name in unit[y == 0]]
+    if len(np.unique(fold[y == 0])) < folds:
+        raise SplitUnavailableError(f"country_disjoint needs independents for each of its {folds} folds")
     return Split("country_disjoint", _folds(articles, chosen, fold, [f.name for f in by_owner.folds]))
+
+
+def _joined(
+    owners: npt.NDArray[np.str_], countries: npt.NDArray[np.str_], linked: npt.NDArray[np.bool_]
+) -> tuple[npt.NDArray[np.object_], dict[str, str]]:
+    """Owners and countries that hang together by the `linked` rows, as one unit.
+
+    Returns
+    -------
+    units, unit_of_country
+        The unit of each row's owner, shape (n,), and that of each linked country.
+    """
+    from scipy.sparse import csr_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    owner_names, owner = np.unique(owners, return_inverse=True)
+    names, country = np.unique(countries[linked], return_inverse=True)
+    size = len(owner_names) + len(names)
+    ends = owner[linked], len(owner_names) + country
+    graph = csr_matrix((np.ones(len(country)), ends), shape=(size, size))
+    part = connected_components(graph, directed=False)[1].tolist()
+    title: dict[int, str] = {}
+    for k, name in zip(part[len(owner_names) :], names, strict=True):
+        title.setdefault(k, f"country {name}")
+    for k, name in zip(part, owner_names, strict=False):
+        title.setdefault(k, f"owner {name}")
+    units = np.array([title[k] for k in part], dtype=object)
+    return units[owner], dict(zip(names.tolist(), units[len(owner_names) :], strict=True))
 
 
 def outlet_disjoint(
