@@ -12,7 +12,6 @@ out, and the log says so. The runs are children of one run in the experiment `le
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,10 +23,11 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from benchmarks.ablations import BASE, markdown, measure
+from benchmarks.mentions import country_mentions
 from benchmarks.trial import Floats, M, Trial
-from framelens.features.reference import PUNCTUATION_MEASURES
-from framelens.features.tokens import NATION_TOKEN
+from framelens.features.reference import NATION_MEASURES, PUNCTUATION_MEASURES
 from framelens_train.candidates import LIGHT
+from framelens_train.evaluate.probes import names_country
 from framelens_train.owner_ensemble import classes_even, solve_logistic
 from framelens_train.pipeline import ngram_sizes
 from framelens_train.splits import owner_disjoint, region_of
@@ -259,12 +259,6 @@ class Lever:
 
 MARKS = frozenset({*PUNCTUATION_MEASURES, '"'})
 MARK_MEASURES = (*PUNCTUATION_MEASURES.values(), "sentences")
-NATIONS = ("nation_reporter", "nation_quoted")
-
-
-def has_nation(term: str) -> bool:
-    """Whether a token of the term is a country."""
-    return NATION_TOKEN in term.split(" ")
 
 
 def has_mark(term: str) -> bool:
@@ -293,8 +287,8 @@ LEVERS: tuple[Lever, ...] = (
     Lever("terms without punctuation", base, vetoed=has_mark),
     Lever("neither terms nor measures of punctuation", base, vetoed=has_mark, muted=MARK_MEASURES),
     Lever("terms without names and numbers", base, vetoed=lambda term: "<" in term),
-    Lever("countries as terms alone", base, muted=NATIONS),
-    Lever("neither terms nor measures of countries", base, vetoed=has_nation, muted=NATIONS),
+    Lever("countries as terms alone", base, muted=NATION_MEASURES),
+    Lever("neither terms nor measures of countries", base, vetoed=names_country, muted=NATION_MEASURES),
     Lever("style weight 0.6", base, {**LIGHT[0], "style_weight": 0.6}),
     Lever("min_df 0.01", base, {**LIGHT[0], "min_df": 0.01}),
     Lever("min_df 0.001", base, {**LIGHT[0], "min_df": 0.001}),
@@ -358,44 +352,6 @@ def _trial(corpus: Corpus, rows: Any, lever: Lever, mentions: sp.csr_matrix | No
     if lever.vetoed is not None:
         vetoed = np.array([lever.vetoed(term) for term in corpus.vocabulary.terms])
     return Trial(corpus, rows, lever.features, vetoed, lever.muted, mentions)
-
-
-def country_mentions(corpus: Corpus, raw: Path) -> sp.csr_matrix:
-    """Whether each article mentions each country, by its name or the nationality; float32.
-
-    Read from the raw articles, matched by id, since the featuriser masks names.
-    """
-    import json
-
-    import zstandard
-
-    place = {name: i for i, name in enumerate(corpus.articles["id"])}
-    found = sp.lil_matrix((len(corpus), len(COUNTRIES)), dtype=np.float32)
-    with zstandard.open(raw, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            article = json.loads(line)
-            row = place.get(article["id"])
-            if row is not None:
-                words = set(re.findall(r"[A-Z][a-z]+", article["text"]))
-                for column, names in enumerate(COUNTRIES):
-                    if not words.isdisjoint(names):
-                        found[row, column] = 1
-    return sp.csr_matrix(found)
-
-
-_NAMES = """
-China/Chinese/Beijing Russia/Russian/Russians/Moscow Iran/Iranian/Iranians/Tehran Korea/Korean/Pyongyang
-Zimbabwe/Zimbabwean/Zimbabweans/Harare Turkey/Turkish/Ankara Ukraine/Ukrainian/Ukrainians/Kyiv/Kiev
-America/American/Americans/Washington Britain/British/London Israel/Israeli/Israelis/Jerusalem
-India/Indian/Indians/Delhi Pakistan/Pakistani/Islamabad Lanka/Lankan/Lankans/Colombo Japan/Japanese/Tokyo
-Guinea/Moresby Vanuatu/Vila Australia/Australian/Canberra France/French/Paris Germany/German/Berlin
-Syria/Syrian/Damascus Palestine/Palestinian/Palestinians/Gaza Africa/African/Africans Europe/European
-Saudi/Arabia Iraq/Iraqi Afghanistan/Afghan Taiwan/Taiwanese Canada/Canadian Mexico/Mexican Cuba/Cuban
-Venezuela/Venezuelan Bangladesh/Bangladeshi Myanmar/Rohingya Egypt/Egyptian Lebanon/Lebanese Yemen/Yemeni
-Poland/Polish Italy/Italian Spain/Spanish Brazil/Brazilian Zealand
-"""
-COUNTRIES = tuple(frozenset(names.split("/")) for names in _NAMES.split())
-"""Names of a country and of its people: one column each."""
 
 
 @click.command()

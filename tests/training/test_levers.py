@@ -57,14 +57,15 @@ def test_countries_are_found_by_name_and_nationality(levers, corpus, tmp_path) -
     import json
 
     import zstandard
+    from benchmarks import mentions
 
     ids = corpus.articles["id"].tolist()
     lines = [{"id": ids[2], "text": "A Russian ship left Harare."}, {"id": "other", "text": "Iran"}]
     with zstandard.open(tmp_path / "raw.jsonl.zst", "wt", encoding="utf-8") as file:
         file.write("".join(json.dumps(line) + "\n" for line in lines))
-    found = levers.country_mentions(corpus, tmp_path / "raw.jsonl.zst").tocoo()
+    found = mentions.country_mentions(corpus, tmp_path / "raw.jsonl.zst").tocoo()
     assert set(found.row) == {2}
-    assert {next(iter(levers.COUNTRIES[c] & {"Russian", "Harare"})) for c in found.col} == {
+    assert {next(iter(mentions.COUNTRIES[c] & {"Russian", "Harare"})) for c in found.col} == {
         "Russian",
         "Harare",
     }

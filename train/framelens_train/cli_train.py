@@ -145,16 +145,11 @@ def read_runs(experiment: str | None = None, *, every: bool = False) -> list[dic
 
 
 def _run_row(child: Any, parent: Any) -> dict[str, Any]:
+    from framelens_train.evaluate.protocols import PROTOCOLS
+
     metrics = child.data.metrics
     figures = ("macro_f1", "roc_auc", "roc_auc_pooled", "ece", "brier")
-    protocols = (
-        "random",
-        "outlet_disjoint",
-        "owner_disjoint",
-        "owner_disjoint_nested",
-        "country_disjoint",
-        "temporal",
-    )
+    protocols = (*PROTOCOLS, "owner_disjoint_nested")
     return {
         "training": parent.run_id,
         "training_name": parent.run_name,

@@ -88,7 +88,7 @@ class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         As `C`, for the reading and the pooled member.
     overlap_power
         Exponent of the overlap weights in the owners' members: 1 is the textbook's, 0 leaves the weights
-        out. Above 1 few articles are left to decide (docs/experiments.md).
+        out.
     random_state
         Seed of the topics' decomposition.
 

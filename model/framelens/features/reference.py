@@ -50,6 +50,8 @@ words and names; ``names`` are masked names, those of countries too; the last on
 lexicon category, by field, and under ``nation`` the masked names of countries.
 """
 
+NATION_MEASURES = tuple(f"nation_{field.name.lower()}" for field in Field)
+
 
 @dataclass(frozen=True, slots=True)
 class ArticleCounts:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from framelens.features.reference import MEASURES
+from framelens.features.reference import MEASURES, NATION_MEASURES
 from framelens_train.evaluate.fitting import Fitter, Scorer
 from framelens_train.evaluate.metrics import Floats, Ints
 
@@ -101,7 +101,7 @@ def no_columns(X: Any, vocabulary: Vocabulary) -> Floats:
 
 def country_mentions(X: Any, vocabulary: Vocabulary) -> Floats:
     """Names of countries in a hundred words, and their square: which countries, no feature can tell."""
-    nations, words = _sums(X, vocabulary, ("nation_reporter", "nation_quoted"), ("words",)).T
+    nations, words = _sums(X, vocabulary, NATION_MEASURES, ("words",)).T
     share = 100 * nations / np.maximum(words, 1)
     return np.column_stack([share, share**2])
 

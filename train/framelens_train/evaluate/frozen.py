@@ -166,7 +166,7 @@ def relation(articles: pd.DataFrame, scored: Scored, training: Mapping[str, Any]
         "random": known_outlet & ~later,
         "outlet_disjoint": ~known_outlet & (known_owner | ~state),
         "owner_disjoint": ~known_owner,
-        "country_disjoint": ~known_owner & _strange(articles, state, training),
+        "country_disjoint": ~known_owner & _unseen_country(articles, state, training),
         "temporal": later,
     }
     return {name: groups[name] for name in PROTOCOLS} | {"all": np.ones(len(articles), dtype=np.bool_)}
@@ -183,7 +183,7 @@ def outlet_key(name: object) -> str:
     return str(name).casefold().removeprefix("www.").removesuffix(".com")
 
 
-def _strange(articles: pd.DataFrame, state: Bools, training: Mapping[str, Any]) -> Bools:
+def _unseen_country(articles: pd.DataFrame, state: Bools, training: Mapping[str, Any]) -> Bools:
     """Articles of a country that nothing of was trained on; and Western independents, as in
     `framelens_train.splits.country_disjoint`.
     """

@@ -2,10 +2,9 @@
 
 From counts alone: how well the same features tell outlets apart; what remains without punctuation (its
 terms and measures struck out, quoted words given back to the reporter), and without countries (theirs struck
-out). From raw text only: what remains
-without the first and the last paragraph, without punctuation in the text itself, and with the names of
-countries and leaders swapped. Each is scored by the fold's model that never saw the article's owner, and
-compared with the same articles untouched.
+out). From raw text only: what remains without the first and the last paragraph, without punctuation in the
+text itself, and with the names of countries and leaders swapped. Each is scored by the fold's model that
+never saw the article's owner, and compared with the same articles untouched.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from framelens.features.reference import MEASURES
+from framelens.features.reference import MEASURES, NATION_MEASURES
 from framelens.features.tokens import NATION_TOKEN
 from framelens_train.evaluate.metrics import Bools, Ints, fold_auc, macro_f1
 
@@ -156,12 +155,17 @@ def without_punctuation(X: Any, vocabulary: Vocabulary) -> Any:
     return joined
 
 
+def names_country(term: str) -> bool:
+    """Whether a token of the term is a country."""
+    return NATION_TOKEN in term.split(" ")
+
+
 def without_countries(X: Any, vocabulary: Vocabulary) -> Any:
     """Counts as if no country were named: no term with one, and none in the measures."""
     V = len(vocabulary)
     kept = np.ones(X.shape[1], dtype=np.float32)
-    kept[: 2 * V] = np.tile([NATION_TOKEN not in term.split(" ") for term in vocabulary.terms], 2)
-    kept[2 * V :] = [not name.startswith("nation_") for name in MEASURES]
+    kept[: 2 * V] = np.tile([not names_country(term) for term in vocabulary.terms], 2)
+    kept[2 * V :] = [name not in NATION_MEASURES for name in MEASURES]
     struck = X.multiply(kept[None, :]).tocsr()
     struck.eliminate_zeros()
     return struck
