@@ -1,4 +1,4 @@
-"""Which countries an article mentions, read from raw text: the featuriser tells only that it mentions some."""
+"""Which countries an article mentions, read from raw text: the featuriser tells only that some are."""
 
 from __future__ import annotations
 
