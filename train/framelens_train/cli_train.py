@@ -60,10 +60,8 @@ def train_command(
         names = tuple(dict.fromkeys(n.strip() for n in candidates.split(","))) if candidates else None
         table.recipes(names, quick=quick)  # an unknown name need not wait for the corpus
         settings = Settings(experiment, names, quick, jobs, seed)
+        loaded = load_corpus(corpus)
         with _progress() as progress:
-            progress("reading the corpus", 0, 1)
-            loaded = load_corpus(corpus)
-            progress("reading the corpus", 1, 1)
             trained = train(loaded, settings, progress)
     if as_json:
         _print_json(trained.to_dict())
