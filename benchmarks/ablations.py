@@ -57,8 +57,9 @@ class Ablation:
 SHIPPED: Mapping[str, Any] = {
     "C": 0.1,
     "overlap_power": 1.0,
+    "topics": (20, 40, 60),
     "reading_weight": 0.5,
-    "pooled_weight": 0.25,
+    "pooled_weight": 0.0,
 }
 """The owner ensemble's settings as they are trained by default."""
 
@@ -66,9 +67,9 @@ BASE: Mapping[str, Any] = {
     **SHIPPED,
     "C": 0.5,
     "overlap_power": 0.75,
+    "topics": (60,),
     "prior_weight": 0.5,
     "reading_weight": 0.0,
-    "pooled_weight": 0.0,
 }
 """The ensemble around which one setting at a time is changed: members and prior alone."""
 
@@ -78,7 +79,7 @@ def ablations() -> list[Ablation]:
     terms = Recipe("logistic", TERMS, {"C": 1.0})
     styled = replace(terms, features=STYLED)
     light = Recipe("owner_ensemble", LIGHT[0], SHIPPED)
-    unread = {**SHIPPED, "overlap_power": 0.75, "prior_weight": 0.5, "reading_weight": 0.0}
+    before = {"topics": (60,), "pooled_weight": 0.25}
     reporter, everything = {"fields": "reporter"}, {"style": "all"}
     elastic = {"alpha": 3e-5, "l1_ratio": 0.15}
     bare = {**BASE, "overlap_power": 0.0, "prior_weight": 0.0}
@@ -107,11 +108,14 @@ def ablations() -> list[Ablation]:
         ("one per state owner, averaged", "lightly styled", plain()),
         ("... + overlap weights", "the row above", plain(overlap_power=0.75)),
         ("... + prior 0.5 (base)", "the row above", base()),
-        ("... + C 0.1 and pooled 0.25 (second)", "the row above", replace(light, classifier=unread)),
-        ("... with readings 0.5 for the prior", "the row above", shipped(overlap_power=0.75)),
-        ("... + overlap power 1 (shipped)", "the row above", light),
+        ("... + C 0.1 and pooled 0.25 (second)", "the row above", base(C=0.1, pooled_weight=0.25)),
+        ("... with readings 0.5 for the prior", "the row above", shipped(**before, overlap_power=0.75)),
+        ("... + overlap power 1", "the row above", shipped(**before)),
+        ("... + topics of 20, 40 and 60 dimensions", "the row above", shipped(pooled_weight=0.25)),
+        ("... - pooled member (shipped)", "the row above", light),
         ("shipped, overlap power 1.25", "shipped", shipped(overlap_power=1.25)),
-        ("shipped, no pooled member", "shipped", shipped(pooled_weight=0.0)),
+        ("shipped, topics 60", "shipped", shipped(topics=(60,))),
+        ("shipped, topics 5 to 60", "shipped", shipped(topics=(5, 10, 15, 20, 30, 40, 50, 60))),
         ("shipped, pooled 0.5", "shipped", shipped(pooled_weight=0.5)),
         ("shipped, owners' C 0.3", "shipped", shipped(C=0.3)),
         ("shipped, prior 0.25", "shipped", shipped(prior_weight=0.25)),

@@ -79,7 +79,7 @@ class Trial:
     def balanced(self) -> Floats:
         """Weights of the training rows with the overlap weights of the topic."""
         return self.weights * OwnerEnsemble(
-            overlap_power=BASE["overlap_power"], random_state=0
+            overlap_power=BASE["overlap_power"], topics=BASE["topics"], random_state=0
         ).overlap_weights(self.X[self.rows], self.y, self.weights)
 
     @cached_property

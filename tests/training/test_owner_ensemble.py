@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.decomposition import TruncatedSVD
 
 from framelens.features.lexicon import CATEGORIES, leanings
 from framelens.features.reference import MEASURES
-from framelens_train.owner_ensemble import INDEPENDENT_MEAN, OwnerEnsemble, prior_direction
+from framelens_train.owner_ensemble import INDEPENDENT_MEAN, OwnerEnsemble, prior_direction, propensity
 
 M = len(MEASURES)
 
@@ -82,6 +83,30 @@ def test_overlap_weights_favour_topics_that_both_classes_have() -> None:
     shared, given_away = factors[2][topic == 0], factors[2][topic > 0]
     assert shared.min() > 3 * given_away.max()
     np.testing.assert_allclose(factors[1], factors[2] ** 0.75)
+
+
+def test_propensity_is_the_mean_over_coarser_and_finer_topics() -> None:
+    X, y, _ = invented()
+    weights = np.linspace(0.5, 1.5, len(y))
+
+    def factors(*topics: int) -> np.ndarray:
+        model = OwnerEnsemble(topics=topics, random_state=0)
+        return model.overlap_weights(X, y, weights)
+
+    # of the one decomposition, the largest asked for, the leading dimensions: 3 beside 6 is not 3 by itself
+    latent = TruncatedSVD(6, n_iter=2, random_state=0).fit_transform(X[:, :-M])
+    coarse, fine = (propensity(latent[:, :number], y, weights) for number in (3, 6))
+    state = (coarse + fine) / 2
+    np.testing.assert_allclose(factors(3, 6), np.where(y == 1, 1 - state, state))
+    assert not np.allclose(factors(3, 6), factors(6))
+    assert np.allclose(factors(40, 60), factors(60)), "12 terms have 11 dimensions at most"
+
+
+def test_propensity_does_not_ask_how_long_a_text_is() -> None:
+    rng = np.random.default_rng(5)
+    latent, y = rng.normal(size=(200, 4)), rng.integers(0, 2, 200)
+    longer = latent * rng.uniform(1, 9, (200, 1))
+    np.testing.assert_allclose(propensity(longer, y, np.ones(200)), propensity(latent, y, np.ones(200)))
 
 
 def test_prior_follows_the_lexicon_and_touches_nothing_else() -> None:

@@ -7,7 +7,7 @@ has keeps a small weight, what all have in common keeps its own. Added to that a
 
 * **Overlap weights** (Li, Morgan and Zaslavsky 2018): articles count more, the less their topic gives their
   class away. The topic is what a few latent dimensions of the terms say, the propensity a logistic
-  regression on them.
+  regression on them, averaged over coarser and finer topics: one number of dimensions is an accident.
 * **A prior**, a direction that no owner has taught: the lexicon's categories, each with the sign that was
   written down before fitting (`framelens.features.lexicon.leanings`), in equal parts, quoted speech at
   half. It serves corpora without readings, which do better what it is for.
@@ -15,9 +15,9 @@ has keeps a small weight, what all have in common keeps its own. Added to that a
   without knowing the outlet (`framelens_train.corpus.marks`), regressed with an intercept for each outlet.
   What counts is how articles of one outlet differ from one another, so that dialect and house style are
   little help; subject still is.
-* **A pooled member** over all owners at once, less strongly regularised: what is known of the owners in the
-  corpus is used where their other outlets are scored. The more weight it has, the less is left for owners
-  never seen.
+* **A pooled member**, unless its weight is 0 as in what ships: all owners at once, less strongly
+  regularised. It knows the owners in the corpus, and is for who asks about their other outlets. The more
+  weight it has, the less is left for owners and countries never seen.
 
 All are linear in the same features, and so is their sum. docs/experiments.md says what each of them brings.
 """
@@ -25,6 +25,7 @@ All are linear in the same features, and so is their sum. docs/experiments.md sa
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -47,8 +48,10 @@ Floats = npt.NDArray[np.float64]
 QUOTED_SHARE = 0.5
 """Weight of a category in quoted speech against the same category in the reporter's voice, in the prior."""
 
-TOPICS = 60
-"""Latent dimensions that stand for the topic in the propensity."""
+TOPICS = (20, 40, 60)
+"""Numbers of latent dimensions that stand for the topic, one propensity each. Fewer than 20 leave too much of
+the topic in (docs/experiments.md).
+"""
 
 PRIOR_WITHOUT_MARKS = 0.5
 """Weight of the prior where nobody has read. With readings it takes more on owners never seen than it gives
@@ -89,6 +92,8 @@ class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     overlap_power
         Exponent of the overlap weights in the owners' members: 1 is the textbook's, 0 leaves the weights
         out.
+    topics
+        Numbers of latent dimensions, each at least 1: the propensity is the mean over them.
     random_state
         Seed of the topics' decomposition.
 
@@ -109,9 +114,10 @@ class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         prior_weight: float | None = None,
         reading_weight: float = 0.5,
         reading_C: float = 1.0,
-        pooled_weight: float = 0.25,
+        pooled_weight: float = 0.0,
         pooled_C: float = 10.0,
         overlap_power: float = 1.0,
+        topics: Sequence[int] = TOPICS,
         random_state: int | None = None,
     ) -> None:
         self.C = C
@@ -121,6 +127,7 @@ class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.pooled_weight = pooled_weight
         self.pooled_C = pooled_C
         self.overlap_power = overlap_power
+        self.topics = topics
         self.random_state = random_state
 
     def fit(
@@ -213,14 +220,28 @@ class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             To multiply the weights with.
         """
         terms = X[:, : X.shape[1] - len(MEASURES)]
-        topics = min(TOPICS, min(terms.shape) - 1)
-        if topics < 1:
+        most = min(terms.shape) - 1
+        if most < 1:
             return np.ones(len(labels))
-        latent = TruncatedSVD(topics, n_iter=2, random_state=self.random_state).fit_transform(terms)
-        latent /= np.maximum(np.linalg.norm(latent, axis=1, keepdims=True), 1e-9)
-        solver = LogisticRegression(max_iter=200).fit(latent, labels, sample_weight=weights)
-        state = solver.predict_proba(latent)[:, 1]
+        dimensions = [min(number, most) for number in self.topics]
+        latent = TruncatedSVD(max(dimensions), n_iter=2, random_state=self.random_state).fit_transform(terms)
+        state = np.mean([propensity(latent[:, :number], labels, weights) for number in dimensions], axis=0)
         return np.asarray(np.where(labels == 1, 1 - state, state) ** self.overlap_power, dtype=np.float64)
+
+
+def propensity(latent: Floats, labels: Any, weights: Floats) -> Floats:
+    """How probable state media are, given the topic's direction; float64, shape (n,), 0 to 1.
+
+    Parameters
+    ----------
+    latent
+        Shape (n, topics): how far a text lies along each latent dimension. Its length does not count.
+    labels, weights
+        As in `OwnerEnsemble.fit`.
+    """
+    direction = latent / np.maximum(np.linalg.norm(latent, axis=1, keepdims=True), 1e-9)
+    solver = LogisticRegression(max_iter=200).fit(direction, labels, sample_weight=weights)
+    return np.asarray(solver.predict_proba(direction)[:, 1], dtype=np.float64)
 
 
 def prior_direction(columns: int) -> Floats:
