@@ -240,7 +240,7 @@ CANDIDATES: dict[str, Candidate] = {
             "owner_ensemble",
             "owner ensemble with readings",
             _owner_ensemble,
-            {"reading_weight": (0.5,)},
+            {"reading_weight": (0.5,), "pooled_weight": (0.1,)},
             LIGHT,
         ),
         Candidate("majority", "always the majority", _dummy, _MAJORITY, DUMMY_FEATURES, dummy=True),

@@ -15,9 +15,9 @@ has keeps a small weight, what all have in common keeps its own. Added to that a
   without knowing the outlet (`framelens_train.corpus.marks`), regressed with an intercept for each outlet.
   What counts is how articles of one outlet differ from one another, so that dialect and house style are
   little help; subject still is.
-* **A pooled member**, unless its weight is 0 as in what ships: all owners at once, less strongly
-  regularised. It knows the owners in the corpus, and is for who asks about their other outlets. The more
-  weight it has, the less is left for owners and countries never seen.
+* **A pooled member** over all owners at once, less strongly regularised: what is known of the owners in the
+  corpus is used where their other outlets are scored. It weighs little: the more it does, the less is left
+  for owners and countries never seen.
 
 All are linear in the same features, and so is their sum. docs/experiments.md says what each of them brings.
 """
@@ -114,7 +114,7 @@ class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         prior_weight: float | None = None,
         reading_weight: float = 0.5,
         reading_C: float = 1.0,
-        pooled_weight: float = 0.0,
+        pooled_weight: float = 0.1,
         pooled_C: float = 10.0,
         overlap_power: float = 1.0,
         topics: Sequence[int] = TOPICS,
