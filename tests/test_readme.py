@@ -6,6 +6,7 @@ import ast
 import contextlib
 import doctest
 import io
+import json
 import math
 import re
 import shlex
@@ -15,7 +16,9 @@ from typing import Any, NamedTuple
 
 import click
 import pytest
+from click.testing import CliRunner
 
+from framelens import predict
 from framelens.cli import cli
 from framelens.predictor import CHAMPION
 
@@ -225,6 +228,32 @@ def agrees(value: Any, comment: str) -> bool:
 )
 def test_a_wrong_example_would_be_found(value: object, comment: str, fine: bool) -> None:
     assert agrees(value, comment) == fine
+
+
+def test_the_article_that_the_readme_explains_looks_so_in_the_terminal(tmp_path: Path) -> None:
+    command = "$ framelens predict irrigation.txt --explain\n"
+    (shown,) = (
+        block.body.removeprefix(command)
+        for block in blocks(ROOT / "README.md")
+        if block.body.startswith(command)
+    )
+    article = tmp_path / "irrigation.txt"
+    article.write_text(re.sub("[⁺⁻]", "", shown.split("\n\n")[1]), encoding="utf-8")
+    answer = CliRunner(env={"COLUMNS": "120"}).invoke(cli, ["predict", str(article), "--explain"])
+    printed = "\n".join(line.rstrip() for line in answer.stdout.splitlines())
+    assert printed.startswith(shown.partition("...\n")[0]), printed
+
+
+def test_the_answer_that_the_readme_shows_is_the_service_s() -> None:
+    bodies = [block.body for block in blocks(ROOT / "README.md")]
+    (asked,) = (
+        json.loads(m[1]) for body in bodies if (m := re.search(r"/v1/predict .*-d '(.*?)'", body, re.S))
+    )
+    (shown,) = (json.loads(body) for body in bodies if body.startswith('{"label"'))
+    answer = predict(asked["text"], title=asked["title"])
+    plain = {"reasons": list(answer.reasons), "model": answer.model._asdict()}
+    for name, value in shown.items():
+        assert agrees(plain.get(name, getattr(answer, name)), json.dumps(value)), name
 
 
 def test_an_example_is_run_statement_by_statement() -> None:
