@@ -130,3 +130,10 @@ def test_one_class_is_refused() -> None:
     X, _, owners = invented()
     with pytest.raises(ValueError, match="two classes"):
         OwnerEnsemble().fit(X, np.zeros(X.shape[0]), groups=owners)
+
+
+@pytest.mark.parametrize("topics", [(), (20, 0)])
+def test_topics_that_are_none_are_refused(topics: tuple[int, ...]) -> None:
+    X, y, owners = invented()
+    with pytest.raises(ValueError, match=r"topics is .*at least 1"):
+        OwnerEnsemble(topics=topics).fit(X, y, groups=owners)

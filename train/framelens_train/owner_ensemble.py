@@ -7,7 +7,7 @@ has keeps a small weight, what all have in common keeps its own. Added to that a
 
 * **Overlap weights** (Li, Morgan and Zaslavsky 2018): articles count more, the less their topic gives their
   class away. The topic is what a few latent dimensions of the terms say, the propensity a logistic
-  regression on them, averaged over coarser and finer topics: one number of dimensions is an accident.
+  regression on them, averaged over coarser and finer topics, since no one number of dimensions is right.
 * **A prior**, a direction that no owner has taught: the lexicon's categories, each with the sign that was
   written down before fitting (`framelens.features.lexicon.leanings`), in equal parts, quoted speech at
   half. It serves corpora without readings, which do better what it is for.
@@ -49,8 +49,8 @@ QUOTED_SHARE = 0.5
 """Weight of a category in quoted speech against the same category in the reporter's voice, in the prior."""
 
 TOPICS = (20, 40, 60)
-"""Numbers of latent dimensions that stand for the topic, one propensity each. Fewer than 20 leave too much of
-the topic in (docs/experiments.md).
+"""Numbers of latent dimensions that stand for the topic, one propensity each. Coarser topics among them cost
+much on owners never seen (docs/experiments.md).
 """
 
 PRIOR_WITHOUT_MARKS = 0.5
@@ -218,7 +218,14 @@ class OwnerEnsemble(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         float64, shape (n,)
             To multiply the weights with.
+
+        Raises
+        ------
+        ValueError
+            When `topics` is empty or has a number below 1.
         """
+        if not self.topics or min(self.topics) < 1:
+            raise ValueError(f"topics is {self.topics!r}; it must be one or more numbers of at least 1")
         terms = X[:, : X.shape[1] - len(MEASURES)]
         most = min(terms.shape) - 1
         if most < 1:
