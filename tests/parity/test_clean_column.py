@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from framelens.clean import clean, column, kernel, load_rules
 from framelens.clean.column import clean_column
-from framelens.clean.kernel import space_width
+from framelens.clean.kernel.characters import space_width
 from framelens.features import arrow
 
 # The rules' invented examples, and what stands around literals.

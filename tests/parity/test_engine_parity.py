@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framelens.features import kernel
 from framelens.features.alphabet import CharClass
 from framelens.features.batch import Engine, FeatureBatch, featurize
+from framelens.features.kernel import layout
 from framelens.features.lexicon import word_masks
 from framelens.features.reference import MEASURES, count
 from framelens.features.tokens import ngrams, tokenize
@@ -165,7 +165,7 @@ def test_more_terms_than_there_is_room_for_are_counted_with_more(rows: int) -> N
 
 
 def test_the_kernel_knows_the_character_classes_by_their_values() -> None:
-    assert {kind.name: getattr(kernel, kind.name) for kind in CharClass} == {
+    assert {kind.name: getattr(layout, kind.name) for kind in CharClass} == {
         k.name: int(k) for k in CharClass
     }
 

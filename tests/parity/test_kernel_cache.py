@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import importlib.util
 import logging
 import os
@@ -10,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -143,6 +144,71 @@ def test_a_changed_constant_of_another_module_is_noticed(
     assert doubled(load(tmp_path, source)) == [2, 4, 6]
     monkeypatch.setattr("framelens.features.vocabulary.OFFSET", 2)
     assert doubled(load(tmp_path, source)) == [3, 6, 9]
+
+
+PARTS = """
+from framelens.features.compiled import jit
+
+TWO = 2
+
+@jit
+def two():
+    return TWO
+"""
+WHOLE = """
+from framelens.features.compiled import jit
+from doubling_parts import two
+
+@jit
+def twice(numbers, pair):
+    return numbers[0] * two() * pair.two
+"""
+
+
+class Pair(NamedTuple):
+    one: int
+    two: int
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        pytest.param("return TWO", "return TWO + 1", 9, id="a kernel of another module"),
+        pytest.param("TWO = 2", "TWO = 4", 12, id="a constant that it uses"),
+    ],
+)
+def test_a_changed_module_that_a_kernel_is_made_of_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, expected: int
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def called(parts: str) -> int:
+        (tmp_path / "doubling_parts.py").write_text(parts, encoding="utf-8")
+        importlib.invalidate_caches()
+        monkeypatch.delitem(sys.modules, "doubling_parts", raising=False)
+        module = load(tmp_path, WHOLE)
+        answer: int = module.twice(np.array([1]), Pair(1, 3))
+        return answer
+
+    assert called(PARTS) == 6
+    assert called(PARTS.replace(old, new)) == expected
+    assert called(PARTS) == 6
+
+
+@pytest.mark.usefixtures("folder")
+def test_changed_fields_of_a_tuple_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "doubling_parts.py").write_text(PARTS, encoding="utf-8")
+
+    class Swapped(NamedTuple):
+        two: int
+        one: int
+
+    Swapped.__name__ = "Pair"
+    for pair, expected in ((Pair(1, 3), 6), (Swapped(1, 3), 2)):
+        assert load(tmp_path, WHOLE).twice(np.array([1]), pair) == expected
 
 
 @pytest.mark.usefixtures("folder")

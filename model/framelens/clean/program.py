@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from framelens.clean import kernel
+from framelens.clean.kernel import instructions
 
 _Ranges: TypeAlias = tuple[tuple[int, int], ...]
 _LAST = 0x10FFFF
@@ -38,7 +38,7 @@ class Assembler:
     Attributes
     ----------
     code
-        Instructions, `kernel.WIDTH` numbers each; the kernel says what they mean.
+        Instructions, `instructions.WIDTH` numbers each; the kernel says what they mean.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Assembler:
             raise ValueError(f"{source!r}: of the flags, only (?m) is known to the compiled rules")
         self._programs.append((len(self.code), self._first_set(_first(list(parsed)))))
         self._sequence(list(parsed), parsed.state.flags)
-        self._emit(kernel.MATCH)
+        self._emit(instructions.MATCH)
         return len(self._programs) - 1
 
     def add_set(self, source: str) -> int:
@@ -64,7 +64,7 @@ class Assembler:
         ((operation, argument),) = parser.parse(source)
         return self._set(_members(operation, argument))
 
-    def assemble(self) -> kernel.Machine:
+    def assemble(self) -> instructions.Machine:
         """The tables of all that was added."""
         kinds = np.zeros((len(self._sets), 256), dtype=np.uint8)
         wide: list[_Ranges] = []
@@ -74,7 +74,7 @@ class Assembler:
         firsts = np.zeros((len(self._firsts), 256), dtype=np.uint8)
         for mask, number in self._firsts.items():
             firsts[number] = [mask >> byte & 1 for byte in range(256)]
-        return kernel.Machine(
+        return instructions.Machine(
             np.array(self._programs, dtype=np.int32).ravel(),
             np.array(self.code, dtype=np.int32),
             np.frombuffer(bytes(self._text) or b"\0", dtype=np.uint8),
@@ -87,7 +87,7 @@ class Assembler:
     def _emit(self, operation: int, *arguments: int) -> int:
         """The place of the new instruction."""
         at = len(self.code)
-        self.code += (operation, *arguments, *(0,) * (kernel.WIDTH - 1 - len(arguments)))
+        self.code += (operation, *arguments, *(0,) * (instructions.WIDTH - 1 - len(arguments)))
         return at
 
     def _set(self, characters: _Characters) -> int:
@@ -112,12 +112,12 @@ class Assembler:
             if at < 0:
                 at = len(self._text)
                 self._text += literal
-            self._emit(kernel.TEXT, at, len(literal))
+            self._emit(instructions.TEXT, at, len(literal))
             literal.clear()
 
     def _item(self, operation: Any, argument: Any, flags: int) -> None:
         if operation in _CHARACTERS:
-            self._emit(kernel.SET, self._set(_members(operation, argument)))
+            self._emit(instructions.SET, self._set(_members(operation, argument)))
         elif operation is sre.SUBPATTERN:
             _, added, removed, items = argument
             self._sequence(list(items), flags & ~removed | added)
@@ -127,13 +127,13 @@ class Assembler:
             self._repeat(operation, argument, flags)
         elif operation is sre.AT:
             position = _POSITIONS[argument, bool(flags & re.MULTILINE)]
-            self._emit(kernel.AT, position, self.add_set(r"\w"))
+            self._emit(instructions.AT, position, self.add_set(r"\w"))
         elif operation in (sre.ASSERT, sre.ASSERT_NOT):
             self._look(argument[0], argument[1], operation is sre.ASSERT_NOT, flags)
         elif operation is sre.ATOMIC_GROUP:
-            self._emit(kernel.ATOMIC)
+            self._emit(instructions.ATOMIC)
             self._nested(list(argument), flags)
-            self._emit(kernel.ATOMIC_END)
+            self._emit(instructions.ATOMIC_END)
         else:
             raise ValueError(f"{operation} is not known to the compiled rules")
 
@@ -141,11 +141,11 @@ class Assembler:
         """Each alternative behind a split that passes it over where it cannot begin."""
         ends = []
         for number, items in enumerate(branches):
-            split = self._emit(kernel.SPLIT)
+            split = self._emit(instructions.SPLIT)
             self._sequence(items, flags)
-            ends.append(self._emit(kernel.JUMP))
+            ends.append(self._emit(instructions.JUMP))
             other = len(self.code) if number + 1 < len(branches) else -1
-            self._fill(split, split + kernel.WIDTH, other, self._first_set(_first(items)), -1)
+            self._fill(split, split + instructions.WIDTH, other, self._first_set(_first(items)), -1)
         for end in ends:
             self._fill(end, len(self.code))
 
@@ -154,7 +154,7 @@ class Assembler:
         unbounded = high == sre.MAXREPEAT
         if len(body) == 1 and body[0][0] in _CHARACTERS:
             number = self._set(_members(*body[0]))
-            most = kernel.UNBOUNDED if unbounded else high
+            most = instructions.UNBOUNDED if unbounded else high
             self._emit(_REPEATS[operation], number, low, most)
             return
         if operation is sre.POSSESSIVE_REPEAT:
@@ -167,28 +167,28 @@ class Assembler:
         lazy = operation is sre.MIN_REPEAT
         splits = []
         for _ in range(1 if unbounded else high - low):
-            splits.append(self._emit(kernel.SPLIT))
+            splits.append(self._emit(instructions.SPLIT))
             self._sequence(body, flags)
         if unbounded:
-            self._emit(kernel.JUMP, splits[0])
+            self._emit(instructions.JUMP, splits[0])
         for split in splits:
-            into, over, begins = split + kernel.WIDTH, len(self.code), self._first_set(first)
+            into, over, begins = split + instructions.WIDTH, len(self.code), self._first_set(first)
             self._fill(split, *((over, into, -1, begins) if lazy else (into, over, begins, -1)))
 
     def _look(self, direction: int, items: Any, negative: bool, flags: int) -> None:
         shortest, longest = items.getwidth()
         if direction < 0 and shortest != longest:
             raise ValueError("what is looked back at must have one length")
-        look = self._emit(kernel.LOOK)
+        look = self._emit(instructions.LOOK)
         self._nested(list(items), flags)
-        self._emit(kernel.LOOK_END, negative)
+        self._emit(instructions.LOOK_END, negative)
         self._fill(look, shortest if direction < 0 else 0, negative, len(self.code))
 
     def _nested(self, items: list[Any], flags: int) -> None:
         """A sequence within a look or an atomic group, for each of which the machine needs a mark."""
         self._depth += 1
-        if self._depth > kernel.MARKS:
-            raise ValueError(f"the compiled rules know {kernel.MARKS} looks within one another at most")
+        if self._depth > instructions.MARKS:
+            raise ValueError(f"the compiled rules know {instructions.MARKS} looks within one another at most")
         self._sequence(items, flags)
         self._depth -= 1
 
@@ -198,18 +198,18 @@ class Assembler:
 
 _CHARACTERS = (sre.IN, sre.LITERAL, sre.NOT_LITERAL, sre.ANY)
 _REPEATS = {
-    sre.MAX_REPEAT: kernel.GREEDY,
-    sre.MIN_REPEAT: kernel.LAZY,
-    sre.POSSESSIVE_REPEAT: kernel.POSSESSIVE,
+    sre.MAX_REPEAT: instructions.GREEDY,
+    sre.MIN_REPEAT: instructions.LAZY,
+    sre.POSSESSIVE_REPEAT: instructions.POSSESSIVE,
 }
 _POSITIONS = {
-    (sre.AT_BEGINNING, False): kernel.TEXT_START,
-    (sre.AT_BEGINNING, True): kernel.LINE_START,
-    (sre.AT_END, False): kernel.LAST_LINE_END,
-    (sre.AT_END, True): kernel.LINE_END,
-    **{(sre.AT_BEGINNING_STRING, many): kernel.TEXT_START for many in (False, True)},
-    **{(sre.AT_END_STRING, many): kernel.TEXT_END for many in (False, True)},
-    **{(sre.AT_BOUNDARY, many): kernel.BOUNDARY for many in (False, True)},
+    (sre.AT_BEGINNING, False): instructions.TEXT_START,
+    (sre.AT_BEGINNING, True): instructions.LINE_START,
+    (sre.AT_END, False): instructions.LAST_LINE_END,
+    (sre.AT_END, True): instructions.LINE_END,
+    **{(sre.AT_BEGINNING_STRING, many): instructions.TEXT_START for many in (False, True)},
+    **{(sre.AT_END_STRING, many): instructions.TEXT_END for many in (False, True)},
+    **{(sre.AT_BOUNDARY, many): instructions.BOUNDARY for many in (False, True)},
 }
 
 
@@ -290,13 +290,13 @@ def _complement(ranges: _Ranges) -> _Ranges:
 
 
 def _kinds(ranges: _Ranges) -> npt.NDArray[np.uint8]:
-    """For each first byte of a character: whether it is in the set, or `kernel.WIDE` if more bytes decide."""
+    """For each first byte of a character: whether it is in the set, or `WIDE` if more bytes decide."""
     kinds = np.zeros(256, dtype=np.uint8)
     for low, high in ranges:
         kinds[low : min(high, 0x7F) + 1] = 1
     if ranges and ranges[-1][1] >= 0x80:
         low, high = ranges[-1]
-        kinds[0x80:] = 1 if low <= 0x80 and high == _LAST else kernel.WIDE
+        kinds[0x80:] = 1 if low <= 0x80 and high == _LAST else instructions.WIDE
     return kinds
 
 

@@ -25,6 +25,16 @@ from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, cast
 import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
+import numpy.typing as npt
+
+U8s: TypeAlias = npt.NDArray[np.uint8]
+U16s: TypeAlias = npt.NDArray[np.uint16]
+I32s: TypeAlias = npt.NDArray[np.int32]
+I64s: TypeAlias = npt.NDArray[np.int64]
+U64s: TypeAlias = npt.NDArray[np.uint64]
+F32s: TypeAlias = npt.NDArray[np.float32]
+F64s: TypeAlias = npt.NDArray[np.float64]
+int64: Any = np.int64
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
@@ -48,7 +58,7 @@ class Kernel(Generic[_Parameters, _Result]):
 
     Arguments are ints, floats, arrays and named tuples of these. An array becomes a pointer to its first
     item, and nobody sees its length or whether it may be written to. What is returned is an int or a bool.
-    A kernel may call others of its module; they are compiled into it.
+    A kernel may call others by their names in its module; they are compiled into it.
 
     Raises
     ------
@@ -81,16 +91,25 @@ class Kernel(Generic[_Parameters, _Result]):
         source = Path(self._function.__code__.co_filename)
 
         def depends() -> object:
-            """All that decides on the code: the module and what it has from others, compiler, processor."""
-            numbers = {
-                name: repr(value)
-                for name, value in sorted(self._function.__globals__.items())
-                if isinstance(value, int | float | np.generic | tuple)
-            }
-            return signature, numbers, _versions(), _processor(), source.read_bytes()
+            """All that decides on the code: what it is handed, its modules, compiler, processor."""
+            modules = [
+                (Path(file).read_bytes(), _constants(names)) for file, names in self._modules().items()
+            ]
+            return signature, list(_fields(args)), modules, _versions(), _processor()
 
         name = f"{self._function.__module__}.{self._function.__name__}"
         return _Loaded(_kept(name, source, depends, lambda: _compile(self._dispatcher, args, passed)))
+
+    def _modules(self) -> dict[str, dict[str, Any]]:
+        """Files and names of its module and of those that its kernels come from, and theirs."""
+        found: dict[str, dict[str, Any]] = {}
+        waiting: list[Kernel[..., Any]] = [self]
+        while waiting:
+            function = waiting.pop()._function
+            if function.__code__.co_filename not in found:
+                names = found[function.__code__.co_filename] = function.__globals__
+                waiting += [value for value in names.values() if isinstance(value, Kernel)]
+        return dict(sorted(found.items()))
 
     @cached_property
     def _dispatcher(self) -> Any:
@@ -123,6 +142,23 @@ class _Loaded:
         self._engine.finalize_object()
         # numba's convention: a status comes back; results and errors go to the first two pointers
         self.call = ctypes.CFUNCTYPE(ctypes.c_int32)(self._engine.get_function_address(_SYMBOL))
+
+
+def _constants(names: dict[str, Any]) -> list[tuple[str, str]]:
+    """The numbers that a module knows by these names, which are compiled into its kernels."""
+    return sorted(
+        (name, repr(value))
+        for name, value in names.items()
+        if isinstance(value, int | float | np.generic | tuple)
+    )
+
+
+def _fields(values: tuple[Any, ...]) -> Iterator[tuple[str, ...]]:
+    """The names of the fields of each named tuple, from the outermost to the innermost."""
+    yield getattr(values, "_fields", ())
+    for value in values:
+        if isinstance(value, tuple):
+            yield from _fields(value)
 
 
 def _flatten(values: tuple[Any, ...], passed: list[_Number]) -> Iterator[str]:
@@ -224,7 +260,7 @@ def _versions() -> tuple[str, ...]:
 
 
 def kept(module: str, make: Callable[[], _Result]) -> _Result:
-    """What a function makes of the sources and tables beside a module; made again when one of them changes.
+    """What a function makes of the sources and tables beside and below a module; made again when one changes.
 
     Parameters
     ----------
@@ -236,7 +272,7 @@ def kept(module: str, make: Callable[[], _Result]) -> _Result:
     source = Path(module)
 
     def depends() -> object:
-        files = sorted(file for file in source.parent.iterdir() if file.suffix in (".py", ".toml"))
+        files = sorted(file for file in source.parent.rglob("*.*") if file.suffix in (".py", ".toml"))
         return np.__version__, [(file.name, file.read_bytes()) for file in files]
 
     name = f"{make.__module__}.{make.__name__}"
