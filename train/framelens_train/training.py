@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from framelens_train import candidates, figures, promote, track
+from framelens_train import candidates, record, track
 from framelens_train.candidates import fit_recipe
 from framelens_train.evaluate.calibrate import (
     CalibratedFit,
@@ -25,19 +23,16 @@ from framelens_train.evaluate.calibrate import (
     fit_thresholds,
 )
 from framelens_train.evaluate.fitting import Done, Job, RecipeFitter
-from framelens_train.evaluate.protocols import ProtocolResult, available_splits, run_protocols
-from framelens_train.evaluate.run import corpus_figures, reliability_rows
-from framelens_train.evaluate.slices import slice_figures
-from framelens_train.evaluate.summary import groups_figures, protocol_figures, training_distribution
+from framelens_train.evaluate.protocols import HEADLINE, ProtocolResult, available_splits, run_protocols
 from framelens_train.search import Journal, request_key, run_fits
-from framelens_train.selection import Contender, Fit, Selection, best_by_key, select
+from framelens_train.selection import Fit, select
 
 if TYPE_CHECKING:
     from framelens_train.candidates import Recipe
     from framelens_train.corpus.dataset import Corpus
     from framelens_train.splits import Split
 
-HEADLINE, CONTRAST = "owner_disjoint", "random"
+CONTRAST = "random"
 QUICK_ARTICLES = 10_000
 """A quick training chooses and measures on no more articles than this; the winner is refitted on all."""
 
@@ -140,13 +135,13 @@ def train(corpus: Corpus, settings: Settings, progress: Progress | None = None) 
         experiment = track.experiment_id(client, settings.experiment)
         name = f"{corpus.name} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
         with track.start_run(client, experiment, name) as run:
-            _log_setup(run, corpus, settings, recipes, splits, unavailable)
+            record.log_setup(run, corpus, settings, recipes, splits, unavailable)
             journal = Journal(track.STORE / "search" / f"{search_key(corpus, settings)}.sqlite")
             fit = partial(run_fits, sample, journal=journal, jobs=settings.jobs, seed=settings.seed)
             choosing = partial(fit, progress=partial(tell, "choosing"))
             selection = select(sample, recipes, splits, choosing, nested=not settings.quick)
             leaderboard = [
-                _log_contender(run, c, c is selection.winner) for c in selection.contenders.values()
+                record.log_contender(run, c, c is selection.winner) for c in selection.contenders.values()
             ]
             run.json(leaderboard, "leaderboard.json")
             measuring = partial(fit, progress=partial(tell, "measuring the winner"))
@@ -155,10 +150,12 @@ def train(corpus: Corpus, settings: Settings, progress: Progress | None = None) 
             tell("refitting on everything", 0, 1)
             refit = calibrated(corpus, recipe, sample, held_out, seed=settings.seed)
             tell("refitting on everything", 1, 1)
-            figures_of = _log_winner(run, corpus, sample, settings, selection, results, refit, unavailable)
-            version = _log_models(run, corpus, recipe, refit, figures_of)
+            measured = record.log_winner(
+                run, corpus, sample, settings, selection, results, refit, unavailable
+            )
+            version = record.log_models(run, corpus, recipe, refit, measured)
             nested = selection.nested.figures() if selection.nested else {}
-            protocols = figures_of["protocols"]
+            protocols = measured["protocols"]
             trained = Trained(run.run_id, leaderboard, recipe, protocols, nested, unavailable, version)
             run.json(trained.to_dict(), "training.json")
             journal.remove()
@@ -232,6 +229,7 @@ AFTER_FITTING = frozenset(
         "figures",
         "promote",
         "pyfunc_model",
+        "record",
         "selection",
         "track",
         "training",
@@ -248,166 +246,3 @@ def search_key(corpus: Corpus, settings: Settings) -> str:
     sample = QUICK_ARTICLES if settings.quick else None
     digest.update(json.dumps([corpus.sha256, sample, settings.seed, track.versions()]).encode())
     return digest.hexdigest()[:16]
-
-
-def _log_setup(
-    run: track.TrackedRun,
-    corpus: Corpus,
-    settings: Settings,
-    recipes: Sequence[Recipe],
-    splits: dict[str, Split],
-    unavailable: dict[str, str],
-) -> None:
-    run.dataset(corpus)
-    run.params(
-        {
-            **asdict(settings),
-            "candidates": ",".join(dict.fromkeys(r.candidate for r in recipes)),
-            "recipes": len(recipes),
-            "corpus": corpus.name,
-            "corpus_sha256": corpus.sha256,
-            "articles": len(corpus.articles),
-            "terms": len(corpus.vocabulary),
-        }
-    )
-    run.params({f"version.{name}": version for name, version in track.versions().items()})
-    for name, split in splits.items():
-        run.params({f"folds.{name}": ", ".join(fold.name for fold in split.folds)})
-        run.metrics({f"{name}/purged_duplicates": sum(fold.purged for fold in split.folds)})
-    run.params({f"unavailable.{name}": why for name, why in unavailable.items()})
-
-
-def _log_contender(run: track.TrackedRun, contender: Contender, won: bool) -> dict[str, Any]:
-    """A child run, and the contender's row of the leaderboard."""
-    recipe = contender.recipe
-    title = candidates.CANDIDATES[recipe.candidate].title
-    found = {name: outcome.figures() for name, outcome in contender.protocols.items()}
-    metrics = {"objective": contender.objective, "fit_seconds": contender.seconds}
-    for name, outcome in contender.protocols.items():
-        metrics |= {f"{name}/{key}": value for key, value in found[name].items()}
-        for fold, values in outcome.by_fold().items():
-            metrics |= {f"{name}/fold {fold}/{key}": value for key, value in values.items()}
-    with run.child(recipe.candidate) as child:
-        settings = {f"features.{key}": value for key, value in recipe.features.items()}
-        settings |= {f"classifier.{key}": value for key, value in recipe.classifier.items()}
-        child.params(
-            {"candidate": recipe.candidate, "title": title, "weighting": recipe.weighting, **settings}
-        )
-        child.metrics(metrics)
-        child.tags({"winner": str(won).lower(), "recipe": recipe.key})
-        cells = [{"recipe": cell, "objective": value} for cell, value in best_by_key(contender.tried)]
-        child.json({"grid": cells, "warnings": list(contender.warnings)}, "grid.json")
-    return {
-        "candidate": recipe.candidate,
-        "title": title,
-        "run_id": child.run_id,
-        "winner": won,
-        "objective": contender.objective,
-        "recipe": recipe.to_dict(),
-        "protocols": found,
-        "seconds": contender.seconds,
-        "warnings": list(contender.warnings),
-    }
-
-
-def _log_winner(
-    run: track.TrackedRun,
-    corpus: Corpus,
-    sample: Corpus,
-    settings: Settings,
-    selection: Selection,
-    results: dict[str, ProtocolResult],
-    fit: CalibratedFit,
-    unavailable: dict[str, str],
-) -> dict[str, Any]:
-    """Metrics, figures and out-of-fold scores of the winner; returns them as the card needs them."""
-    recipe, headline = selection.winner.recipe, results[HEADLINE]
-    measured: dict[str, Any] = {
-        "protocols": {
-            name: protocol_figures(sample.articles, result.scored, seed=settings.seed)
-            for name, result in results.items()
-        },
-        "unavailable": unavailable,
-        "per_owner": groups_figures(sample.articles, headline.scored, "owner"),
-        "hard_slices": slice_figures(sample, headline.scored, headline.mixed),
-        "corpus": corpus_figures(corpus),
-        "training_distribution": training_distribution(headline.scored, sample.batch.measures),
-        "seed": settings.seed,
-    }
-    protocols = dict(measured["protocols"])
-    if selection.nested:
-        protocols["owner_disjoint_nested"] = selection.nested.figures()
-    run.metrics(_flat(protocols))
-    run.params({"winner": recipe.candidate, "articles_measured": len(sample.articles)})
-    run.tags({"recipe": recipe.key, "winner": recipe.candidate})
-    run.json(measured, "measured.json")
-    _log_scores(run, sample, results)
-    _log_figures(run, sample, results, measured["per_owner"], fit)
-    return measured
-
-
-def _flat(values: dict[str, Any]) -> dict[str, float]:
-    """Numbers of nested figures, by joined names; intervals as their two ends."""
-    flat: dict[str, float] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= {f"{key}/{name}": inner for name, inner in _flat(value).items()}
-        elif isinstance(value, (list, tuple)) and len(value) == 2:
-            flat |= {f"{key}_low": value[0], f"{key}_high": value[1]}
-        elif isinstance(value, (int, float)):
-            flat[key] = value
-    return flat
-
-
-def _log_scores(run: track.TrackedRun, corpus: Corpus, results: dict[str, ProtocolResult]) -> None:
-    """What each protocol said of each article out of fold, with its id, outlet, owner and label."""
-    import pandas as pd
-
-    columns = ["id", "outlet", "owner", "label"]
-    with tempfile.TemporaryDirectory() as scratch:
-        for name, result in results.items():
-            scored = result.scored
-            table = corpus.articles.loc[scored.rows, columns].reset_index(drop=True)
-            folds = np.array(scored.fold_names, dtype=object)[scored.fold]
-            added = pd.DataFrame({"fold": folds, "score": scored.score, "p_state": scored.p})
-            path = Path(scratch) / f"{name}.parquet"
-            pd.concat([table, added], axis=1).to_parquet(path, index=False)
-            run.client.log_artifact(run.run_id, str(path), "out_of_fold")
-
-
-def _log_figures(
-    run: track.TrackedRun,
-    corpus: Corpus,
-    results: dict[str, ProtocolResult],
-    per_owner: dict[str, dict[str, Any]],
-    fit: CalibratedFit,
-) -> None:
-    from framelens_train.pipeline import to_linear_model
-
-    scored = {name: (r.scored.y, r.scored.score, r.scored.fold) for name, r in results.items()}
-    rows: dict[str, Sequence[dict[str, float]]] = {n: reliability_rows(r.scored) for n, r in results.items()}
-    drawings = {
-        "roc": figures.roc_figure(scored),
-        "precision_recall": figures.precision_recall_figure(scored),
-        "reliability": figures.reliability_figure(rows),
-        "confusion": figures.confusion_figure(per_owner),
-        "owners": figures.owners_figure(per_owner),
-        "top_terms": figures.terms_figure(to_linear_model(fit.pipeline, corpus.vocabulary)),
-    }
-    for name, drawing in drawings.items():
-        run.figure(drawing, f"figures/{name}.png")
-
-
-def _log_models(
-    run: track.TrackedRun, corpus: Corpus, recipe: Recipe, fit: CalibratedFit, measured: dict[str, Any]
-) -> str:
-    scratch = Path(tempfile.mkdtemp(prefix="framelens-"))
-    try:
-        folder = promote.write_folder(
-            scratch / "framelens", corpus, recipe, fit, run_id=run.run_id, evaluation=measured
-        )
-        uri = track.log_models(run, folder, fit.pipeline)
-        tags = {"candidate": recipe.candidate, "corpus_sha256": corpus.sha256}
-        return track.register(run.client, uri, run.run_id, tags)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)

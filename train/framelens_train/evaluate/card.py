@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from framelens_train.evaluate.plots import protocol_title
-from framelens_train.evaluate.table import HEADLINE, interval, number, protocol_cells
+from framelens_train.evaluate.protocols import HEADLINE
+from framelens_train.evaluate.table import interval, number, protocol_cells
 
 if TYPE_CHECKING:
     from framelens.artifact import Artifact

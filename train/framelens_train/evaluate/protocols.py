@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from framelens_train.splits import Fold, Split
 
 PROTOCOLS = ("random", "outlet_disjoint", "owner_disjoint", "country_disjoint", "temporal")
+HEADLINE = "owner_disjoint"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from typing import Any
 from framelens.errors import UserError
 from framelens_train.evaluate import plots
 from framelens_train.evaluate.plots import PROTOCOL_TITLES, protocol_title
-from framelens_train.evaluate.table import HEADLINE, interval, number, protocol_cells
+from framelens_train.evaluate.protocols import HEADLINE
+from framelens_train.evaluate.table import interval, number, protocol_cells
 
 
 def write_report(figures: Mapping[str, Any], path: Path) -> None:

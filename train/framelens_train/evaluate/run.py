@@ -14,14 +14,19 @@ from framelens_train.evaluate.baselines import BASELINES, column_view
 from framelens_train.evaluate.fitting import RecipeFitter
 from framelens_train.evaluate.metrics import reliability
 from framelens_train.evaluate.probes import probe_figures, voice_and_quotation
-from framelens_train.evaluate.protocols import ProtocolResult, Scored, available_splits, run_protocols
+from framelens_train.evaluate.protocols import (
+    HEADLINE,
+    ProtocolResult,
+    Scored,
+    available_splits,
+    run_protocols,
+)
 
 if TYPE_CHECKING:
     from framelens_train.candidates import Recipe
     from framelens_train.corpus.dataset import Corpus
     from framelens_train.splits import Split
 
-HEADLINE = "owner_disjoint"
 WORST_SHOWN = 30
 
 Progress = Callable[[str, int, int], None]

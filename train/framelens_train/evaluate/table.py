@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from framelens_train.evaluate.plots import protocol_title
+from framelens_train.evaluate.protocols import HEADLINE
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
-
-HEADLINE = "owner_disjoint"
 
 
 def render_tables(figures: dict[str, Any]) -> list[RenderableType]:
