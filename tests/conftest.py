@@ -14,6 +14,7 @@ from framelens.calibration import Calibration
 from framelens.features.reference import MEASURES
 from framelens.features.vocabulary import Vocabulary
 from framelens.linear import LinearModel
+from framelens.outlets import OutletEvidence
 from framelens.predictor import Model, load
 
 settings.register_profile("framelens", deadline=None)  # a busy machine is no fault of the code
@@ -62,6 +63,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         THRESHOLDS,
         card="# Tiny\n\nInvented, for tests.\n",
         version="0.0.1",
+        outlet_evidence=OutletEvidence(base_rate=0.4, intraclass_correlation=0.25),
         name="tiny",
         run_id="run-7",
         corpus_sha256="0" * 64,

@@ -144,5 +144,13 @@ def test_importing_the_package_is_light() -> None:
 def test_the_public_names_are_these() -> None:
     import framelens
 
-    assert framelens.__all__ == ["Model", "Prediction", "explain", "load", "predict", "predict_batch"]
+    assert framelens.__all__ == [
+        "Model",
+        "Prediction",
+        "explain",
+        "load",
+        "predict",
+        "predict_batch",
+        "predict_outlet",
+    ]
     assert all(callable(getattr(framelens, name)) for name in framelens.__all__)

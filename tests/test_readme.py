@@ -244,6 +244,29 @@ def test_the_article_that_the_readme_explains_looks_so_in_the_terminal(tmp_path:
     assert printed.startswith(shown.partition("...\n")[0]), printed
 
 
+def test_the_outlets_that_the_readme_shows_are_those_of_its_articles(tmp_path: Path) -> None:
+    (shown,) = (b.body for b in blocks(ROOT / "README.md") if "$ framelens outlets" in b.body)
+    first, second, table = shown.split("\n", 2)
+    scores = str(tmp_path / "scores.parquet")
+    printed = ""
+    for line in (first, second):
+        (arguments,) = commands_in(line)
+        moved = [scores if word == "scores.parquet" else word for word in arguments]
+        moved = [str(ROOT / word) if word.startswith("docs/") else word for word in moved]
+        answer = CliRunner(env={"COLUMNS": "120"}).invoke(cli, moved)
+        assert answer.exception is None
+        printed = answer.stdout
+    assert [line.rstrip() for line in printed.rstrip().splitlines()][1:] == table.rstrip().splitlines()[1:]
+
+
+def test_the_drawn_figures_are_the_champions() -> None:
+    drawing = (ROOT / "docs" / "outlets.svg").read_text(encoding="utf-8")
+    metrics = json.loads((CHAMPION / "manifest.json").read_text(encoding="utf-8"))["metrics"]
+    rows = [metrics["protocols"]["owner_disjoint"], *metrics["outlets"]["owner_disjoint"]]
+    found = re.findall(r">(0\.\d\d)</text>", drawing)
+    assert found[-len(rows) :] == [f"{row['macro_f1']:.2f}" for row in rows]
+
+
 def test_the_answer_that_the_readme_shows_is_the_service_s() -> None:
     bodies = [block.body for block in blocks(ROOT / "README.md")]
     (asked,) = (

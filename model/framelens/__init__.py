@@ -1,7 +1,7 @@
 """FrameLens: is an article framed as state-controlled media frame the news?
 
-`predict`, `predict_batch` and `explain` ask the model inside this package; `load` gives another one. Nothing
-is imported before its first use, and nothing needs the network.
+`predict`, `predict_batch`, `predict_outlet` and `explain` ask the model inside this package; `load` gives
+another one. Nothing is imported before its first use, and nothing needs the network.
 """
 
 from __future__ import annotations
@@ -9,9 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from framelens.predictor import Model, Prediction, explain, load, predict, predict_batch
+    from framelens.predictor import (
+        Model,
+        Prediction,
+        explain,
+        load,
+        predict,
+        predict_batch,
+        predict_outlet,
+    )
 
-__all__ = ["Model", "Prediction", "explain", "load", "predict", "predict_batch"]
+__all__ = ["Model", "Prediction", "explain", "load", "predict", "predict_batch", "predict_outlet"]
 __version__ = "0.1.0"
 
 

@@ -2,7 +2,7 @@
 
 ``manifest.json``
     Format version, featuriser, name and version, training run, corpus and libraries, calibration,
-    thresholds, metrics, and the SHA-256 of each of the other files.
+    thresholds, outlet evidence, metrics, and the SHA-256 of each of the other files.
 ``weights.safetensors``
     The arrays of `framelens.linear.LinearModel`.
 ``terms.txt``
@@ -33,6 +33,7 @@ from framelens.features import FEATURISER_VERSION
 from framelens.features.reference import MEASURES
 from framelens.features.vocabulary import Vocabulary
 from framelens.linear import LinearModel
+from framelens.outlets import OutletEvidence
 
 FORMAT_VERSION = 1
 MANIFEST, WEIGHTS, TERMS, CARD = "manifest.json", "weights.safetensors", "terms.txt", "MODEL_CARD.md"
@@ -41,13 +42,14 @@ _ARRAYS = ("idf", "weights", "style_mean", "style_scale", "style_weights")
 
 @dataclass(frozen=True)
 class Artifact:
-    """What a model's folder holds."""
+    """What a model's folder holds; an older model's says nothing of outlets."""
 
     linear: LinearModel
     calibration: Calibration
     thresholds: Thresholds
     manifest: dict[str, Any]
     card: str
+    outlet_evidence: OutletEvidence | None = None
 
 
 def save_model(
@@ -58,6 +60,7 @@ def save_model(
     *,
     card: str,
     version: str,
+    outlet_evidence: OutletEvidence | None = None,
     name: str = "framelens",
     run_id: str | None = None,
     corpus_sha256: str | None = None,
@@ -78,6 +81,8 @@ def save_model(
         The model card, Markdown.
     version
         Of the model; `name` and `version` stand in every prediction.
+    outlet_evidence
+        How the articles of an outlet add up; without it the model answers for single articles only.
     run_id, corpus_sha256, libraries, metrics, recipe, training
         Where the model comes from; JSON data. `training` has ``outlets``, ``owners`` and ``last_date``.
 
@@ -112,6 +117,7 @@ def save_model(
         "style_clip": float(linear.style_clip),
         "calibration": calibration.to_dict(),
         "thresholds": limits.to_dict(),
+        **({"outlet_evidence": outlet_evidence.to_dict()} if outlet_evidence else {}),
         "run_id": run_id,
         "corpus_sha256": corpus_sha256,
         "libraries": dict(libraries or library_versions()),
@@ -154,11 +160,13 @@ def load_model(folder: Path | str) -> Artifact:
         )
         calibration = Calibration.from_dict(manifest["calibration"])
         thresholds = Thresholds.from_dict(manifest["thresholds"])
+        told = manifest.get("outlet_evidence")
+        outlet_evidence = None if told is None else OutletEvidence.from_dict(told)
         str(manifest["name"]), str(manifest["version"])
     except (KeyError, TypeError, ValueError) as error:
         what = f"lacks {error}" if isinstance(error, KeyError) else f"is damaged: {error}"
         raise UserError(f"the model in {place} {what}; export it again with `framelens promote`") from None
-    return Artifact(linear, calibration, thresholds, manifest, files[CARD].decode())
+    return Artifact(linear, calibration, thresholds, manifest, files[CARD].decode(), outlet_evidence)
 
 
 @cache

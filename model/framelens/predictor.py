@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from framelens.explanation import Explanation
+    from framelens.outlets import OutletPrediction
 
 Label = Literal["state", "independent", "abstain"]
 
@@ -230,6 +231,24 @@ class Model:
         cleaned = [clean_column(chunk) for chunk in as_arrow_chunks(texts)]
         return self._answer_kernel(cleaned)
 
+    def predict_outlet(self, texts: Any) -> OutletPrediction:
+        """Label and probability of an outlet, from articles of it; twenty say far more than one.
+
+        Parameters
+        ----------
+        texts
+            As for `predict_batch`, all of one outlet. What is too short, not English or unlike the training
+            data gives no evidence.
+
+        Raises
+        ------
+        TypeError
+            As for `predict_batch`.
+        UserError
+            When the model was exported before outlets were answered for.
+        """
+        return self.answer_outlet(self.predict_batch(texts))
+
     def explain(self, text: str, *, title: str | None = None) -> Explanation:
         """What moved the score: contributions of terms, sentences and style that sum to it."""
         from framelens.explanation import explain_text
@@ -247,6 +266,14 @@ class Model:
             measures[:, _WORDS],
             self.version,
         )
+
+    def answer_outlet(self, batch: PredictionBatch) -> OutletPrediction:
+        """Label and probability of an outlet from the answers for articles of it."""
+        from framelens.outlets import OutletSums
+
+        sums = OutletSums(self)
+        sums.add([""] * len(batch), batch.p_state, batch.reasons)
+        return sums[""]
 
     def _answer_quick(self, cleaned: list[str]) -> PredictionBatch:
         linear = self.artifact.linear
@@ -342,6 +369,11 @@ def predict(text: str, *, title: str | None = None) -> Prediction:
 def predict_batch(texts: Any) -> PredictionBatch:
     """`Model.predict_batch` of the champion."""
     return _champion().predict_batch(texts)
+
+
+def predict_outlet(texts: Any) -> OutletPrediction:
+    """`Model.predict_outlet` of the champion."""
+    return _champion().predict_outlet(texts)
 
 
 def explain(text: str, *, title: str | None = None) -> Explanation:

@@ -35,6 +35,24 @@ def test_what_was_saved_comes_back(folder: Path, model: Model, tmp_path: Path) -
     assert copy.linear.vocabulary == model.artifact.linear.vocabulary
     assert (copy.linear.intercept, copy.linear.style_clip) == (0.1, 3.0)
     assert (copy.calibration, copy.thresholds, copy.card) == (again.calibration, again.thresholds, again.card)
+    assert copy.outlet_evidence is None
+    assert again.outlet_evidence == model.artifact.outlet_evidence
+    assert again.outlet_evidence is not None
+
+
+@pytest.mark.parametrize(
+    ("entry", "complaint"),
+    [
+        ({"base_rate": 0.3}, "intraclass_correlation"),
+        ({"base_rate": 1.0, "intraclass_correlation": 0.2}, "base rate is 1.0"),
+        ({"base_rate": 0.3, "intraclass_correlation": -0.1}, "intraclass correlation is -0.1"),
+        ({"base_rate": 0.3, "intraclass_correlation": float("nan")}, "intraclass correlation is nan"),
+    ],
+)
+def test_outlet_evidence_that_cannot_be_is_named(folder: Path, entry: Any, complaint: str) -> None:
+    edit(folder, outlet_evidence=entry)
+    with pytest.raises(UserError, match=complaint):
+        load_model(folder)
 
 
 def test_saving_over_a_model_replaces_it_whole_and_leaves_nothing_beside(folder: Path) -> None:

@@ -140,7 +140,15 @@ def test_sixteen_threads_give_what_one_gives(model: Model) -> None:
 
 
 def test_public_names_are_pinned() -> None:
-    assert framelens.__all__ == ["Model", "Prediction", "explain", "load", "predict", "predict_batch"]
+    assert framelens.__all__ == [
+        "Model",
+        "Prediction",
+        "explain",
+        "load",
+        "predict",
+        "predict_batch",
+        "predict_outlet",
+    ]
     for name in framelens.__all__:
         assert callable(getattr(framelens, name))
     with pytest.raises(AttributeError, match="no attribute 'train'"):

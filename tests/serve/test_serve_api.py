@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any
@@ -11,13 +12,14 @@ import pytest
 
 from framelens.html import CSS
 from framelens.predictor import Model
+from framelens.serve.app import create_app
 
 Client = Any  # of conftest.py
 
 
 def same(found: dict[str, Any], expected: dict[str, Any]) -> bool:
     """Equal, the numbers up to the order in which the kernel adds them."""
-    numbers = ("p_state", "score")
+    numbers = {"p_state", "score"} & set(expected)
     rest = {key: value for key, value in found.items() if key not in numbers}
     return rest == {key: value for key, value in expected.items() if key not in numbers} and all(
         found[key] == pytest.approx(expected[key], abs=1e-9) for key in numbers
@@ -51,6 +53,21 @@ def test_a_batch_has_a_row_a_text_in_order(article: str, client: Client, model: 
     assert all(map(same, response.json()["predictions"], expected))
     assert len(response.json()["predictions"]) == 4
     assert client.post("/v1/predict/batch", {"texts": []}).json() == {"predictions": []}
+
+
+def test_an_outlet_is_answered_by_all_of_its_articles(article: str, client: Client, model: Model) -> None:
+    texts = [article, None, article[:90], article.upper()]
+    response = client.post("/v1/predict/outlet", {"texts": texts})
+    assert same(response.json(), model.predict_outlet(texts).to_dict())
+    assert response.json()["articles"] + sum(response.json()["left_out"].values()) == 4
+    assert client.post("/v1/predict/outlet", {"texts": []}).json()["reasons"] == ["no_evidence"]
+
+
+def test_a_model_that_does_not_know_how_articles_add_up_has_no_such_path(model: Model) -> None:
+    older = Model(dataclasses.replace(model.artifact, outlet_evidence=None))
+    paths = {getattr(route, "path", "") for route in create_app(older).routes}
+    assert "/v1/predict/batch" in paths
+    assert "/v1/predict/outlet" not in paths
 
 
 def test_a_long_article_is_answered_beside_the_loop(
@@ -143,7 +160,7 @@ def test_errors_and_answers_carry_the_clients_request_id(client: Client) -> None
 def test_the_description_says_what_the_limits_are(client: Client) -> None:
     whole = client.get("/openapi.json").json()
     assert set(whole["paths"]) == {
-        *("/v1/predict", "/v1/predict/batch", "/v1/explain", "/v1/model"),
+        *("/v1/predict", "/v1/predict/batch", "/v1/predict/outlet", "/v1/explain", "/v1/model"),
         *("/healthz", "/readyz", "/metrics"),
     }
     one = whole["paths"]["/v1/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]

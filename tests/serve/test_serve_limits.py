@@ -279,6 +279,7 @@ def test_without_the_token_nothing_is_told(guarded: Client, given: str | None) -
     for method, path in (
         ("POST", "/v1/predict"),
         ("POST", "/v1/predict/batch"),
+        ("POST", "/v1/predict/outlet"),
         ("POST", "/v1/explain"),
         ("GET", "/v1/model"),
         ("GET", "/metrics"),
@@ -306,7 +307,8 @@ def test_probes_and_the_page_need_no_token(guarded: Client) -> None:
 def test_the_description_asks_for_the_token_where_there_is_one(guarded: Client) -> None:
     paths = guarded.get("/openapi.json").json()["paths"]
     needs = {path for path, operations in paths.items() for o in operations.values() if "security" in o}
-    assert needs == {"/v1/predict", "/v1/predict/batch", "/v1/explain", "/v1/model", "/metrics"}
+    predictions = {"/v1/predict", "/v1/predict/batch", "/v1/predict/outlet", "/v1/explain"}
+    assert needs == {*predictions, "/v1/model", "/metrics"}
     assert "401" in paths["/metrics"]["get"]["responses"]
     assert "401" not in paths["/healthz"]["get"]["responses"]
 

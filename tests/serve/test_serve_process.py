@@ -185,7 +185,7 @@ def test_schemathesis_finds_nothing(serve: Callable[..., Running], tmp_path: Pat
         cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "7 selected / 7 total" in done.stdout
+    assert "8 selected / 8 total" in done.stdout
     assert not [line for line in server.lines if line["level"] == "error"]
 
 

@@ -52,13 +52,19 @@ def write_folder(
         "training": training_facts(corpus),
         "corpus_sha256": corpus.sha256,
     }
-    card = render_card({**manifest, "thresholds": fit.thresholds, "calibration": fit.calibration.to_dict()})
+    fitted = {
+        "thresholds": fit.thresholds,
+        "outlet_evidence": fit.outlet_evidence.to_dict(),
+        "calibration": fit.calibration.to_dict(),
+    }
+    card = render_card(manifest | fitted)
     return save_model(
         folder,
         to_linear_model(fit.pipeline, corpus.vocabulary).compact(),
         fit.calibration,
         fit.thresholds,
         card=card,
+        outlet_evidence=fit.outlet_evidence,
         run_id=run_id,
         libraries=versions(),
         **manifest,

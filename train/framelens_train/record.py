@@ -13,7 +13,7 @@ import numpy as np
 
 from framelens_train import candidates, figures, promote, track
 from framelens_train.evaluate.protocols import HEADLINE
-from framelens_train.evaluate.run import corpus_figures, reliability_rows
+from framelens_train.evaluate.run import corpus_figures, reliability_rows, together
 from framelens_train.evaluate.slices import slice_figures
 from framelens_train.evaluate.summary import groups_figures, protocol_figures, training_distribution
 from framelens_train.selection import Contender, Selection, best_by_key
@@ -104,6 +104,7 @@ def log_winner(
             name: protocol_figures(sample.articles, result.scored, seed=settings.seed)
             for name, result in results.items()
         },
+        "outlets": {name: together(sample, result, seed=settings.seed) for name, result in results.items()},
         "unavailable": unavailable,
         "per_owner": groups_figures(sample.articles, headline.scored, "owner"),
         "hard_slices": slice_figures(sample, headline.scored, headline.mixed),
@@ -115,6 +116,8 @@ def log_winner(
     if selection.nested:
         protocols["owner_disjoint_nested"] = selection.nested.figures()
     run.metrics(_flat(protocols))
+    for row in measured["outlets"][HEADLINE]:
+        run.metrics(_flat({HEADLINE: {f"{row['articles']} articles of an outlet": row}}))
     run.params({"winner": recipe.candidate, "articles_measured": len(sample.articles)})
     run.tags({"recipe": recipe.key, "winner": recipe.candidate})
     run.json(measured, "measured.json")

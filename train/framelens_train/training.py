@@ -19,8 +19,8 @@ from framelens_train.evaluate.calibrate import (
     CalibratedFit,
     InnerFolds,
     OutOfFold,
+    calibrated_fit,
     choose_calibration,
-    fit_thresholds,
 )
 from framelens_train.evaluate.fitting import Done, Job, RecipeFitter
 from framelens_train.evaluate.protocols import HEADLINE, ProtocolResult, available_splits, run_protocols
@@ -218,7 +218,7 @@ def calibrated(
     """
     pipeline = fit_recipe(recipe, corpus, np.flatnonzero(corpus.y >= 0), seed=seed)
     calibration = choose_calibration(held_out).calibration
-    return CalibratedFit(pipeline, calibration, fit_thresholds(held_out, calibration, sample))
+    return calibrated_fit(pipeline, held_out, calibration, sample)
 
 
 AFTER_FITTING = frozenset(

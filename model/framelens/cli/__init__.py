@@ -29,6 +29,7 @@ class _Lazy(NamedTuple):
 COMMANDS = {
     "predict": _Lazy("framelens.cli.predict", "Label one article."),
     "score": _Lazy("framelens.cli.score", "Label every article of a file or many."),
+    "outlets": _Lazy("framelens.cli.outlets", "Label each outlet by all of its scored articles."),
     "serve": _Lazy("framelens.cli.serve", "Answer over HTTP, for other services and for people."),
     "info": _Lazy("framelens.cli.info", "Show the model's card and figures."),
     "train": _Lazy("framelens_train.cli_train", "Train the table of candidates, tracked in MLflow."),

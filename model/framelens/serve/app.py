@@ -31,7 +31,9 @@ LONG_TEXT = 10_000
 """Characters from which on a single article leaves the event loop's thread: longer than nearly all news, and
 so short that even a text made to be slow holds up the others for no more than some tens of milliseconds."""
 
-TOKEN_PATHS = frozenset({"/v1/predict", "/v1/predict/batch", "/v1/explain", "/v1/model", "/metrics"})
+TOKEN_PATHS = frozenset(
+    ("/v1/predict", "/v1/predict/batch", "/v1/predict/outlet", "/v1/explain", "/v1/model", "/metrics")
+)
 """Paths that need the token, where the server has one."""
 
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
@@ -153,17 +155,27 @@ def _add_predictions(app: FastAPI, service: Service) -> None:
         metrics.count_answers(answers)
         return _json({"predictions": [prediction.to_dict() for prediction in answers.predictions]})
 
+    async def predict_outlet(request: Request) -> Response:
+        articles = [Article(text, None) for text in await read_batch(request, settings)]
+        service.require_ready()
+        answers = await service.in_thread(lambda: answer(model, articles))
+        metrics.count_answers(answers)
+        return _json(model.answer_outlet(answers.predictions).to_dict())
+
     async def explain_article(request: Request) -> Response:
         article = await read_article(request, settings)
         service.require_ready()
         return _json(await service.in_thread(lambda: explain(model, article)))
 
     one, many = schemas.article_body(settings), schemas.batch_body(settings)
-    table = (
+    table: list[tuple[str, Callable[..., Awaitable[Response]], str, Any, dict[str, Any]]] = [
         ("/v1/predict", predict, "Label one article", schemas.Prediction, one),
         ("/v1/predict/batch", predict_batch, "Label many articles", schemas.PredictionList, many),
         ("/v1/explain", explain_article, "Say what moved the score", schemas.Explanation, one),
-    )
+    ]
+    if model.artifact.outlet_evidence is not None:  # models exported earlier do not answer for outlets
+        together = "Label an outlet by several articles"
+        table.append(("/v1/predict/outlet", predict_outlet, together, schemas.OutletPrediction, many))
     for path, endpoint, summary, kind, body in table:
         _route(app, path, endpoint, summary, {"model": kind}, tag="predictions", errors=OF_BODIES, body=body)
 

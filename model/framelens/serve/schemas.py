@@ -61,6 +61,22 @@ class PredictionList(BaseModel):
     predictions: list[Prediction]
 
 
+class OutletPrediction(BaseModel):
+    """The answer for the articles of one outlet, together."""
+
+    label: Literal["state", "independent", "abstain"]
+    p_state: float = Field(ge=0, le=1, description="Calibrated probability that the outlet is a state's.")
+    reasons: list[Literal["no_evidence", "near_boundary"]] = Field(
+        description="Why it abstains; empty otherwise."
+    )
+    forced_label: _Label = Field(description="The label if abstaining were not allowed.")
+    articles: int = Field(ge=0, description="How many gave evidence.")
+    left_out: dict[Literal["too_short", "not_english", "unfamiliar"], int] = Field(
+        description="How many gave none, by their first reason."
+    )
+    model: ModelVersion
+
+
 class Term(BaseModel):
     """What one term in one voice adds to the score."""
 

@@ -4,6 +4,7 @@ articles.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -76,6 +77,7 @@ def folder(
         fitted.thresholds,
         card="old",
         version="1.2.3",
+        outlet_evidence=fitted.outlet_evidence,
         recipe=recipe.to_dict(),
         training=TRAINING,
     )
@@ -105,6 +107,42 @@ def test_articles_go_to_the_protocol_that_fits_what_the_model_knew_of_them(
             ARTICLES[i]
         )
     assert groups["all"].all()
+
+
+def test_articles_of_an_outlet_are_answered_together_as_the_runtime_answers_them(
+    folder: Path, external: Path, tmp_path: Path
+) -> None:
+    rows = [json.loads(line) for line in external.read_text().splitlines()]
+    several = [row | {"text": f"{row['text']} again {i} "} for row in rows for i in range(5)]
+    path = tmp_path / "several.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in several), encoding="utf-8")
+    model = load(folder)
+    figures = frozen.evaluate_frozen(model, path).figures
+    found = {row["articles"]: row for row in figures["outlets"]["owner_disjoint"]}
+    assert {size: row["n"] for size, row in found.items()} == {2: 4, 5: 2}
+    p = {
+        row["label"]: model.predict_outlet(
+            [r["text"] for r in several if r["outlet"] == row["outlet"]]
+        ).p_state
+        for row in (rows[7], rows[8])
+    }
+    expected = np.mean([(1 - p["state"]) ** 2, p["independent"] ** 2])
+    assert found[5]["brier"] == pytest.approx(expected)
+    assert "Several articles of one outlet" in report.render_report(figures)
+    assert [title for title, _ in table.outlet_rows(figures)][:3] == [
+        "owners unseen, 1 article", "owners unseen, 2 articles", "owners unseen, 5 articles"
+    ]  # fmt: skip
+
+
+def test_a_model_that_does_not_know_how_articles_add_up_is_measured_without(
+    folder: Path, external: Path
+) -> None:
+    model = load(folder)
+    older = Model(dataclasses.replace(model.artifact, outlet_evidence=None))
+    figures = frozen.evaluate_frozen(older, external).figures
+    assert not any(figures["outlets"].values())
+    assert table.outlet_rows(figures) == []
+    assert "Several articles of one outlet" not in report.render_report(figures)
 
 
 def test_an_unseen_country_is_one_that_nothing_was_trained_on_and_the_west_is_its_contrast(
@@ -256,7 +294,7 @@ def test_the_page_stands_by_itself_and_repeats_to_the_byte(figures: dict[str, An
     assert "url(" not in re.sub(r"url\(#", "", page)
     assert page == report.render_report(figures)
     assert f"{figures['protocols']['owner_disjoint']['macro_f1']:.2f}" in page
-    assert page.count("<svg") == 5
+    assert page.count("<svg") == 6
 
 
 def test_the_page_escapes_what_the_corpus_brings(figures: dict[str, Any]) -> None:

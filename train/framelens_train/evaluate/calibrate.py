@@ -32,10 +32,12 @@ from framelens.abstain import REASONS, Thresholds, reasons_to_abstain, text_shar
 from framelens.calibration import Calibration
 from framelens_train.evaluate.fitting import Done, Job
 from framelens_train.evaluate.metrics import Bools, Floats, Ints, expected_calibration_error
+from framelens_train.evaluate.outlets import fit_outlet_evidence
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+    from framelens.outlets import OutletEvidence
     from framelens_train.candidates import Recipe
     from framelens_train.corpus.dataset import Corpus
 
@@ -55,13 +57,14 @@ this.
 
 
 class CalibratedFit(NamedTuple):
-    """What `fit_calibrated` returns: the fitted pipeline, the map from score to p_state, and when to
-    abstain.
+    """What `fit_calibrated` returns: the fitted pipeline, the map from score to p_state, when to abstain,
+    and how the articles of an outlet add up.
     """
 
     pipeline: Pipeline
     calibration: Calibration
     thresholds: dict[str, float]
+    outlet_evidence: OutletEvidence
 
 
 @dataclass(frozen=True)
@@ -128,8 +131,18 @@ def fit_calibrated(
     fitted = inner.pool(corpus, scored)
     choice = choose_calibration(fitted)
     assert isinstance(final.scorer, PipelineScorer)
+    return calibrated_fit(final.scorer.pipeline, fitted, choice.calibration, corpus)
+
+
+def calibrated_fit(
+    pipeline: Pipeline, held_out: OutOfFold, calibration: Calibration, corpus: Corpus
+) -> CalibratedFit:
+    """A fitted pipeline with all that is fitted on held-out articles."""
     return CalibratedFit(
-        final.scorer.pipeline, choice.calibration, fit_thresholds(fitted, choice.calibration, corpus)
+        pipeline,
+        calibration,
+        fit_thresholds(held_out, calibration, corpus),
+        fit_outlet_evidence(held_out, calibration, corpus),
     )
 
 

@@ -9,15 +9,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from framelens_train.evaluate.outlets import TOGETHER
 from framelens_train.evaluate.plots import protocol_title
 from framelens_train.evaluate.protocols import HEADLINE
-from framelens_train.evaluate.table import interval, number, protocol_cells
+from framelens_train.evaluate.table import (
+    OUTLET_COLUMNS,
+    interval,
+    number,
+    outlet_cells,
+    outlet_rows,
+    protocol_cells,
+)
 
 if TYPE_CHECKING:
     from framelens.artifact import Artifact
 
 KEPT = (
     "protocols",
+    "outlets",
     "baselines",
     "hard_slices",
     "leak_probes",
@@ -95,7 +104,8 @@ def render_card(manifest: Mapping[str, Any]) -> str:
     ----------
     manifest
         ``name``, ``version``, ``metrics`` (see `manifest_metrics`), ``recipe``, ``training``, ``thresholds``,
-        ``calibration`` and ``corpus_sha256``. Without metrics the card says that nothing was measured.
+        ``outlet_evidence``, ``calibration`` and ``corpus_sha256``. Without metrics the card says that nothing
+        was measured.
     """
     metrics = manifest.get("metrics") or {}
     parts = [f"# {manifest['name']} {manifest['version']}\n\n{_lead(metrics)}"]
@@ -105,6 +115,8 @@ def render_card(manifest: Mapping[str, Any]) -> str:
     if metrics.get("protocols"):
         parts.append(f"## Data\n\n{_data(manifest, metrics)}")
         parts.append(f"## Figures\n\n{_protocols(metrics)}")
+        if outlet_rows(metrics):
+            parts.append(f"### Several articles of one outlet\n\n{_outlets(manifest, metrics)}")
         parts.append(f"### Worst owners\n\n{_owners(metrics['per_owner'])}")
         parts.append(f"### Hard slices\n\n{_slices(metrics['hard_slices'])}")
         parts.append(f"### Leaks\n\n{_probes(metrics)}")
@@ -157,6 +169,9 @@ def _lead(metrics: Mapping[str, Any]) -> str:
     headline = (metrics.get("protocols") or {}).get(HEADLINE)
     if not headline:
         return text + "**Nothing has been measured of this model yet.**"
+    together = [
+        row for row in (metrics.get("outlets") or {}).get(HEADLINE, ()) if row["articles"] == TOGETHER
+    ]
     leaky = metrics["protocols"].get("random")
     text += (
         f"On articles of **owners it has never seen** its macro-F1 is **{number(headline['macro_f1'])}** "
@@ -168,6 +183,12 @@ def _lead(metrics: Mapping[str, Any]) -> str:
             f"A random split of the same articles gives {number(leaky['macro_f1'])}: the difference is "
             "what a model "
             "learns of outlets rather than of framing, and the lower figure is the one to expect."
+        )
+    for row in together:
+        text += (
+            f" With {TOGETHER} articles of one outlet answered together, on owners it has never seen, "
+            f"macro-F1 is **{number(row['macro_f1'])}** ({interval(row['ci95'])}) and its ROC AUC "
+            f"{number(row['roc_auc'])}."
         )
     return text
 
@@ -272,6 +293,24 @@ def _protocols(metrics: Mapping[str, Any]) -> str:
         balanced = headline["owner_balanced"]
         notes.append(f"With every owner counting the same, macro-F1 is {number(balanced['macro_f1'])}.")
     return "\n".join(rows + notes)
+
+
+def _outlets(manifest: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+    lines = ["| " + " | ".join(("articles of", *OUTLET_COLUMNS[1:])) + " |"]
+    lines.append("|---" + "|---:" * (len(OUTLET_COLUMNS) - 1) + "|")
+    lines += ["| " + " | ".join(outlet_cells(title, row)) + " |" for title, row in outlet_rows(metrics)]
+    evidence = manifest.get("outlet_evidence")
+    if evidence:
+        lines += [
+            "",
+            "The label is about who controls an outlet, and several articles say more of that than one. "
+            "Their log-odds, less those of the base rate "
+            f"({number(evidence['base_rate'])}), are added and divided by the design effect 1 + (n - 1) * "
+            f"{number(evidence['intraclass_correlation'])}: articles of one outlet resemble each other. `n` "
+            "counts groups of articles, dealt at random within an outlet; intervals resample outlets. There "
+            "are few state outlets, so these figures are rougher than their number of groups suggests.",
+        ]
+    return "\n".join(lines)
 
 
 def _owners(per_owner: Mapping[str, Any]) -> str:

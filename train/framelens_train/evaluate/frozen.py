@@ -24,6 +24,7 @@ import numpy.typing as npt
 from framelens.errors import UserError
 from framelens_train.evaluate import slices, summary
 from framelens_train.evaluate.metrics import Bools, macro_f1
+from framelens_train.evaluate.outlets import outlet_figures
 from framelens_train.evaluate.protocols import PROTOCOLS, Scored
 from framelens_train.evaluate.run import Evaluation, corpus_figures, reliability_rows, worst_articles
 
@@ -76,13 +77,14 @@ def evaluate_frozen(model: Model, path: Path, *, seed: int = 0) -> Evaluation:
     if not (corpus.y >= 0).any():
         raise UserError(f"{path}: no article is labelled state or independent, so nothing can be measured")
     scored = score_texts(model, corpus, texts)
-    figures: dict[str, Any] = {"protocols": {}}
+    figures: dict[str, Any] = {"protocols": {}, "outlets": {}}
     for name, inside in relation(corpus.articles, scored, training).items():
         group = scored.take(inside & (scored.y >= 0))
         figures["protocols"][name] = {
             "title": TITLES[name],
             **summary.protocol_figures(corpus.articles, group, seed=seed),
         }
+        figures["outlets"][name] = _together(model, corpus, group, seed=seed)
     labelled, mixed = scored.take(scored.y >= 0), scored.take(scored.y < 0)
     figures["per_owner"] = summary.groups_figures(corpus.articles, labelled, "owner")
     figures["per_outlet"] = summary.groups_figures(corpus.articles, labelled, "outlet")
@@ -144,6 +146,15 @@ def score_texts(model: Model, corpus: Corpus, texts: list[str]) -> Scored:
         np.zeros(n, dtype=np.int64),
         ("frozen",),
     )
+
+
+def _together(model: Model, corpus: Corpus, scored: Scored, *, seed: int) -> list[dict[str, Any]]:
+    """Several articles of one outlet answered together; none if the model does not know how they add up."""
+    evidence, thresholds = model.artifact.outlet_evidence, model.artifact.thresholds
+    if evidence is None:
+        return []
+    boundary = thresholds.abstain_low, thresholds.abstain_high
+    return outlet_figures(corpus, scored, [evidence], [boundary], seed=seed)
 
 
 def relation(articles: pd.DataFrame, scored: Scored, training: Mapping[str, Any]) -> dict[str, Bools]:

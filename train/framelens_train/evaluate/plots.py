@@ -59,6 +59,53 @@ def protocols_figure(protocols: dict[str, dict[str, Any]]) -> Figure:
     return figure
 
 
+def outlets_figure(figures: Mapping[str, Any]) -> Figure:
+    """Macro-F1 by how many articles of an outlet are answered together, beside a plain bag of words."""
+    plain = (figures.get("baselines") or {}).get("bag_of_words") or {}
+    title = "owners unseen, plain bag of words"
+    curves = [(title, plain.get("owner_disjoint"), plain.get("outlets"), "D:", UNSURE)]
+    for name, style, colour in (
+        ("country_disjoint", "s--", INK),
+        ("all", "o-", STATE),
+        ("owner_disjoint", "o-", STATE),
+    ):
+        single = figures["protocols"].get(name)
+        curves.append(
+            (protocol_title(name, single or {}), single, figures["outlets"].get(name), style, colour)
+        )
+    figure, axes = _canvas(7.2, 3.6)
+    sizes: set[int] = set()
+    for curve_title, single, several, style, colour in curves:
+        if single and several:
+            rows = [row for row in (single | {"articles": 1}, *several) if row["macro_f1"] is not None]
+            _outlets_curve(axes, rows, style, colour, curve_title)
+            sizes |= {row["articles"] for row in rows}
+    axes.set_xscale("log")
+    axes.set_xticks(sorted(sizes), [str(size) for size in sorted(sizes)])
+    axes.minorticks_off()
+    axes.set(xlabel="articles of one outlet, answered together", ylabel="macro-F1", ylim=(0.4, 1.0))
+    axes.set_xlim(0.8, 1.25 * max(sizes, default=1))
+    axes.legend(frameon=False, loc="lower right")
+    return figure
+
+
+def _outlets_curve(
+    axes: Axes, rows: Sequence[Mapping[str, Any]], style: str, colour: str, title: str
+) -> None:
+    sizes, values = [row["articles"] for row in rows], [row["macro_f1"] for row in rows]
+    axes.plot(sizes, values, style, color=colour, label=title)
+    if colour == STATE:
+        bounds = [row["ci95"] or (row["macro_f1"], row["macro_f1"]) for row in rows]
+        low, high = [bound[0] for bound in bounds], [bound[1] for bound in bounds]
+        axes.fill_between(sizes, low, high, color=colour, alpha=0.15, linewidth=0)
+    if colour != INK:
+        for size, value in zip(sizes, values, strict=True):
+            place = (0, 8) if colour == STATE else (0, -15)
+            axes.annotate(
+                f"{value:.2f}", (size, value), xytext=place, textcoords="offset points", ha="center"
+            )
+
+
 def owners_figure(per_owner: dict[str, dict[str, Any]], *, least: int = 25) -> Figure:
     """Recall of every state owner, and of the independent owners that are taken for state most often."""
     state = _sorted(per_owner, "state", 1)

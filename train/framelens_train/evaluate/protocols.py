@@ -34,9 +34,11 @@ from framelens_train.evaluate.calibrate import (
 )
 from framelens_train.evaluate.fitting import Done, Fitter, Job, Scorer, stream_jobs
 from framelens_train.evaluate.metrics import Bools, Floats, Ints
+from framelens_train.evaluate.outlets import fit_outlet_evidence
 from framelens_train.splits import protocol_splits, region_of
 
 if TYPE_CHECKING:
+    from framelens.outlets import OutletEvidence
     from framelens_train.corpus.dataset import Corpus
     from framelens_train.splits import Fold, Split
 
@@ -110,6 +112,12 @@ class FoldModel:
     calibration: Calibration
     choice: CalibrationChoice
     thresholds: dict[str, float]
+    outlet_evidence: OutletEvidence
+
+    @property
+    def boundary(self) -> tuple[float, float]:
+        """Between which probabilities it abstains."""
+        return self.thresholds["abstain_low"], self.thresholds["abstain_high"]
 
 
 @dataclass(frozen=True)
@@ -262,7 +270,10 @@ def _assemble(plan: _Plan, corpus: Corpus, mixed: Ints, done: Sequence[Done]) ->
         held_out = _held_out(plan, corpus, k, done[len(folds) :])
         choice = choose_calibration(held_out)
         thresholds = fit_thresholds(held_out, choice.calibration, corpus)
-        models.append(FoldModel(fold, outer.scorer, held_out, choice.calibration, choice, thresholds))
+        evidence = fit_outlet_evidence(held_out, choice.calibration, corpus)
+        models.append(
+            FoldModel(fold, outer.scorer, held_out, choice.calibration, choice, thresholds, evidence)
+        )
         names = tuple(f.name for f in folds)
         parts.append(make_scored(corpus, fold.test, outer.scores[0], models[-1], k, names))
         mixed_parts.append(make_scored(corpus, mixed, outer.scores[1], models[-1], k, names))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from framelens_train.evaluate import slices, summary
 from framelens_train.evaluate.baselines import BASELINES, column_view
 from framelens_train.evaluate.fitting import RecipeFitter
 from framelens_train.evaluate.metrics import reliability
+from framelens_train.evaluate.outlets import SIZES, TOGETHER, outlet_figures
 from framelens_train.evaluate.probes import probe_figures, voice_and_quotation
 from framelens_train.evaluate.protocols import (
     HEADLINE,
@@ -98,6 +99,7 @@ def evaluate_recipe(
         "per_owner": summary.groups_figures(corpus.articles, headline.scored, "owner"),
         "per_outlet": summary.groups_figures(corpus.articles, headline.scored, "outlet"),
     }
+    figures["outlets"] = {name: together(corpus, result, seed=seed) for name, result in results.items()}
     plain, figures["baselines"] = _baselines(corpus, splits, seed=seed, jobs=jobs, tell=tell)
     figures["voice_and_quotation"] = voice_and_quotation(corpus, headline, plain, seed=seed)
     figures["hard_slices"] = slices.slice_figures(corpus, headline.scored, headline.mixed)
@@ -141,10 +143,20 @@ def _baselines(
             for key, result in results.items()
         }
         table[name] = {"title": baseline.title} | figures
+        table[name]["outlets"] = together(corpus, results[HEADLINE], sizes=(TOGETHER,), seed=seed)
         if heavy:
             plain = results[HEADLINE]
     assert plain is not None
     return plain, table
+
+
+def together(
+    corpus: Corpus, result: ProtocolResult, *, sizes: Sequence[int] = SIZES, seed: int
+) -> list[dict[str, Any]]:
+    """Several articles of one outlet answered together; see `framelens_train.evaluate.outlets`."""
+    evidence = [model.outlet_evidence for model in result.models]
+    boundaries = [model.boundary for model in result.models]
+    return outlet_figures(corpus, result.scored, evidence, boundaries, sizes=sizes, seed=seed)
 
 
 def reliability_rows(scored: Scored) -> list[dict[str, float]]:

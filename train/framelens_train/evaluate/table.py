@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from framelens_train.evaluate.outlets import TOGETHER
 from framelens_train.evaluate.plots import protocol_title
 from framelens_train.evaluate.protocols import HEADLINE
 
@@ -12,10 +13,17 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
+OUTLET_COLUMNS = (
+    "", "n", "outlets", "macro-F1", "95 % interval", "ROC AUC", "ECE", "worst state owner",
+    "false state, non-West",
+)  # fmt: skip
+
 
 def render_tables(figures: dict[str, Any]) -> list[RenderableType]:
-    """Protocols, baselines, state owners, hard slices and probes, whichever the evaluation has."""
+    """Protocols, baselines, outlets, state owners, hard slices and probes, whichever the evaluation has."""
     tables: list[RenderableType] = [_protocols(figures)]
+    if outlet_rows(figures):
+        tables.append(_outlets(figures))
     if _state_owners(figures["per_owner"]):
         tables.append(_owners(figures["per_owner"]))
     tables.append(_slices(figures["hard_slices"]))
@@ -75,6 +83,57 @@ def _protocols(figures: dict[str, Any]) -> Table:
             "",
             number(measured.get("false_state_rate_nonwest")),
             style="dim",
+        )
+    return table
+
+
+def outlet_rows(figures: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """What is shown of several articles of one outlet, each row with its title.
+
+    The headline protocol by number of articles, from a single one; others and baselines with `TOGETHER`.
+    """
+    rows: list[tuple[str, Mapping[str, Any]]] = []
+    measured = figures.get("outlets") or {}
+    names = sorted((name for name in measured if measured[name]), key=lambda name: name != HEADLINE)
+    for name in names:
+        protocol = figures["protocols"][name]
+        title = protocol_title(name, protocol)
+        if name == HEADLINE:
+            rows.append((f"{title}, 1 article", protocol))
+        shown = measured[name] if name == HEADLINE else _with_together(measured[name])
+        rows += [(f"{title}, {row['articles']} articles", row) for row in shown]
+    for baseline in figures.get("baselines", {}).values():
+        found = _with_together(baseline.get("outlets", ()))
+        rows += [(f"baseline: {baseline['title']}, {row['articles']} articles", row) for row in found]
+    return rows
+
+
+def _with_together(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [row for row in rows if row["articles"] == TOGETHER]
+
+
+def outlet_cells(title: str, row: Mapping[str, Any]) -> tuple[str, ...]:
+    """A row of `outlet_rows` as the terminal, the card and the page show it; its head is `OUTLET_COLUMNS`."""
+    worst = row.get("worst_state_owner")
+    return (
+        title,
+        f"{row['n']:,}",
+        f"{row['n_outlets']:,}",
+        number(row["macro_f1"]),
+        interval(row["ci95"]),
+        number(row["roc_auc"]),
+        number(row["ece"], 3),
+        f"{number(worst['recall'])} {worst['name']}" if worst else "-",
+        number(row["false_state_rate_nonwest"]),
+    )
+
+
+def _outlets(figures: dict[str, Any]) -> Table:
+    table = _table("Several articles of one outlet, answered together", *OUTLET_COLUMNS)
+    for title, row in outlet_rows(figures):
+        ours = title.startswith(f"{protocol_title(HEADLINE, figures['protocols'].get(HEADLINE, {}))}, ")
+        table.add_row(
+            *outlet_cells(title, row), style="bold" if ours and row.get("articles") == TOGETHER else None
         )
     return table
 
