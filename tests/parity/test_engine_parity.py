@@ -66,7 +66,7 @@ def assert_parity(engine: Engine, texts: list[str | None]) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(texts=st.lists(TEXTS, max_size=4))
 def test_any_text_counts_the_same(engine: Engine, texts: list[str]) -> None:
     assert_parity(engine, list(texts))

@@ -148,7 +148,7 @@ def plain(rows: Any) -> Any:
     return rows and (rows.numbers.tolist(), rows.table.schema, rows.table.to_pydict())
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(LINES, st.booleans())
 @example([b'{"text": "a"}{"text": "b"}', b""], True)
 @example([b'{"text": "a"} {"text": "b"}', b'{"text":'], True)

@@ -43,7 +43,7 @@ def read(path: Path, start: Position = Position()) -> tuple[list[Any], list[Any]
     return good, bad
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     content=st.one_of(
         st.builds(written, ROWS, st.sampled_from([0, 1]), st.sampled_from(["\n", "\r\n"])), RAW
