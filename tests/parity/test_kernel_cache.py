@@ -294,15 +294,36 @@ def test_what_one_user_has_compiled_another_may_read(tmp_path: Path, folder: Pat
     assert kept.stat().st_mode & 0o777 == 0o644
 
 
-def test_two_processes_at_once_both_answer_and_leave_one_file(tmp_path: Path, folder: Path) -> None:
+def test_of_processes_that_start_at_once_one_compiles(tmp_path: Path, folder: Path) -> None:
     load(tmp_path)
-    code = "import numpy, doubling; a = numpy.arange(4); doubling.double(a, 4); print(a.tolist())"
+    code = (
+        "import numpy, doubling; from framelens.features import compiled\n"
+        "compile_ = compiled._compile\n"
+        "compiled._compile = lambda *args: (print('compiled'), compile_(*args))[1]\n"
+        "a = numpy.arange(4); doubling.double(a, 4); print(a.tolist())"
+    )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
-    both = [
+    started = [
         subprocess.Popen([sys.executable, "-c", code], env=env, stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
+        for _ in range(3)
     ]
-    assert [one.communicate(timeout=120)[0] for one in both] == ["[0, 2, 4, 6]\n"] * 2
+    told = [one.communicate(timeout=120)[0] for one in started]
+    assert sorted(told) == ["[0, 2, 4, 6]\n"] * 2 + ["compiled\n[0, 2, 4, 6]\n"]
+    assert [file.suffix for file in folder.iterdir()] == [".kept"]
+
+
+def test_where_nothing_can_be_locked_it_is_compiled_all_the_same(
+    tmp_path: Path, folder: Path, made: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fcntl = pytest.importorskip("fcntl", reason="this system has no such locks")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    for _ in range(2):
+        assert doubled(load(tmp_path)) == [2, 4, 6]
+    assert made == ["double"]
     assert [file.suffix for file in folder.iterdir()] == [".kept"]
 
 

@@ -17,7 +17,7 @@ import pickle
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache, cached_property, update_wrapper
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, cast
@@ -290,8 +290,11 @@ def _kept(name: str, source: Path, depends: Callable[[], object], make: Callable
     file = f"{name}-{hashlib.sha256(about.encode()).hexdigest()[:32]}.kept"
     content = _read(folders := _folders(source), file)
     if content is None:
-        content = make()
-        _keep(folders, file, content)
+        with _alone(folders, file):
+            content = _read(folders, file)  # another process may have made it meanwhile
+            if content is None:
+                content = make()
+                _keep(folders, file, content)
     return content
 
 
@@ -304,6 +307,26 @@ def _folders(source: Path) -> list[Path]:
         home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
         folders.append(Path(home) / "framelens")
     return folders
+
+
+@contextmanager
+def _alone(folders: list[Path], file: str) -> Iterator[None]:
+    """Let one process at a time make what a file keeps: many that start at once would all do the same work.
+
+    Where nothing can be locked, they do.
+    """
+    with ExitStack() as stack:
+        for folder in folders:
+            with suppress(ImportError, OSError):  # Windows has no such locks, nor have some file systems
+                import fcntl
+
+                folder.mkdir(parents=True, exist_ok=True)
+                lock = folder / f".{file}.lock"
+                held = stack.enter_context(lock.open("wb"))
+                stack.callback(lock.unlink, missing_ok=True)
+                fcntl.flock(held, fcntl.LOCK_EX)
+                break
+        yield
 
 
 def _read(folders: list[Path], file: str) -> bytes | None:
