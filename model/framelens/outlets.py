@@ -191,24 +191,27 @@ class OutletSums:
 
     def __getitem__(self, outlet: str) -> OutletPrediction:
         """The answer for an outlet; for one of which nothing came, that there is no evidence."""
-        place = self._place.setdefault(outlet, len(self._place))
-        self._grow(len(self._place))
-        p_state = float(self._evidence.p_state(self._total[place], self._articles[place]))
-        thresholds, articles = self._model.artifact.thresholds, int(self._articles[place])
+        place = self._place.get(outlet)
+        total, articles, left_out = 0.0, 0, [0] * len(NO_EVIDENCE)
+        if place is not None:
+            total, articles = float(self._total[place]), int(self._articles[place])
+            left_out = self._left_out[place].tolist()
+        p_state = float(self._evidence.p_state(total, articles))
+        thresholds = self._model.artifact.thresholds
         reasons: tuple[str, ...] = ()
         if not articles:
             reasons = ("no_evidence",)
         elif thresholds.abstain_low <= p_state <= thresholds.abstain_high:
             reasons = ("near_boundary",)
         forced: Literal["state", "independent"] = "state" if p_state >= thresholds.decision else "independent"
-        left_out = zip(NO_EVIDENCE, self._left_out[place].tolist(), strict=True)
+        counted = zip(NO_EVIDENCE, left_out, strict=True)
         return OutletPrediction(
             label="abstain" if reasons else forced,
             p_state=p_state,
             reasons=reasons,
             forced_label=forced,
             articles=articles,
-            left_out={reason: count for reason, count in left_out if count},
+            left_out={reason: count for reason, count in counted if count},
             model=self._model.version,
         )
 

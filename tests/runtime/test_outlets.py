@@ -148,7 +148,9 @@ def test_blocks_and_outlets_between_each_other_change_nothing(model: Model) -> N
 
 
 def test_an_outlet_of_which_nothing_came_has_no_evidence(model: Model) -> None:
-    assert OutletSums(model)["nobody"].reasons == ("no_evidence",)
+    sums = OutletSums(model)
+    assert (sums["nobody"].reasons, sums["nobody"].articles) == (("no_evidence",), 0)
+    assert list(sums) == []
 
 
 def test_json_has_the_names_of_the_attributes(model: Model) -> None:

@@ -56,6 +56,7 @@ INTENDED = """\
 - Research on how states' media tell the news: triage of large collections, comparison of coverage, drift
   over time.
 - A second opinion for editors and analysts who read the article too.
+- Outlets rather than articles, wherever there are several articles of one: the label is about outlets.
 - English news articles of 60 words and more, one at a time or in dumps."""
 
 OUT_OF_SCOPE = """\
