@@ -87,7 +87,7 @@ def test_outlets_of_few_articles_are_left_out_and_counted(
     code, told, err = asked(capsys, model_folder, out, "--least", 4)
     assert [row["outlet"] for row in told["outlets"]] == ["gazette"]
     assert (code, told["outlets_left_out"]) == (0, 2)
-    assert err == "left out 2 outlets of fewer than 4 articles\n"
+    assert err == "not shown, with fewer than 4 articles that give evidence: 2\n"
 
 
 def test_rows_without_an_outlet_are_counted_and_the_exit_code_is_1(
@@ -97,7 +97,7 @@ def test_rows_without_an_outlet_are_counted_and_the_exit_code_is_1(
     for name in ("out.jsonl", "out.csv", "out.parquet"):
         code, told, err = asked(capsys, model_folder, scored(name, rows))
         assert (code, told["rows_without_outlet"]) == (1, 2)
-        assert err.splitlines()[-1] == "2 rows name no outlet in 'outlet'"
+        assert err.splitlines()[-1] == "rows that name no outlet in 'outlet': 2"
 
 
 def test_the_table_is_sorted_and_says_why_it_abstains(

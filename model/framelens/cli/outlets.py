@@ -23,7 +23,7 @@ from framelens.predictor import Model, load
     type=click.IntRange(min=0),
     default=1,
     show_default=True,
-    help="Leave out outlets with fewer articles.",
+    help="Show no outlet with fewer articles that give evidence.",
 )
 @click.option("--model", "model_path", help="The model that scored them; the champion if not given.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
@@ -47,10 +47,10 @@ def outlets_command(
         click.echo(json.dumps(_to_json(shown, len(found) - len(shown), nameless, model.version._asdict())))
     else:
         _show(shown)
-    if len(shown) < len(found):
-        click.echo(f"left out {len(found) - len(shown):,} outlets of fewer than {least} articles", err=True)
+    if few := len(found) - len(shown):
+        click.echo(f"not shown, with fewer than {least} articles that give evidence: {few:,}", err=True)
     if nameless:
-        click.echo(f"{nameless:,} rows name no outlet in {column!r}", err=True)
+        click.echo(f"rows that name no outlet in {column!r}: {nameless:,}", err=True)
     return 1 if nameless else 0
 
 
