@@ -139,18 +139,3 @@ def test_importing_the_package_is_light() -> None:
     code = "import sys, framelens; print(sorted({'numpy', 'numba', 'pyarrow', 'click'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
-
-
-def test_the_public_names_are_these() -> None:
-    import framelens
-
-    assert framelens.__all__ == [
-        "Model",
-        "Prediction",
-        "explain",
-        "load",
-        "predict",
-        "predict_batch",
-        "predict_outlet",
-    ]
-    assert all(callable(getattr(framelens, name)) for name in framelens.__all__)
