@@ -18,7 +18,7 @@ import pytest
 
 from framelens.clean import column
 from framelens.clean.rules import load_rules
-from framelens.features import compiled
+from framelens.features import cache, compiled
 from framelens.features.compiled import RoomError
 
 SOURCE = """
@@ -242,7 +242,7 @@ def test_without_a_writable_folder_it_is_compiled_each_time_and_that_is_said_onc
         folder.touch()
     else:
         monkeypatch.setattr(Path, "write_bytes", refuse)
-    compiled._say_uncached.cache_clear()
+    cache._say_uncached.cache_clear()
     with caplog.at_level(logging.WARNING):
         for dtype in ("int64", "int32"):
             assert doubled(module, dtype) == [2, 4, 6]
@@ -278,7 +278,7 @@ def test_what_is_kept_can_be_read_where_nothing_can_be_written(
 ) -> None:
     """As in a container whose file system is read-only; root may write everywhere, so refuse here."""
     assert doubled(load(tmp_path)) == [2, 4, 6]
-    monkeypatch.setattr(compiled, "_keep", None)
+    monkeypatch.setattr(cache, "_keep", None)
     assert doubled(load(tmp_path)) == [2, 4, 6]
     assert made == ["double"]
 
@@ -349,9 +349,9 @@ def test_what_is_made_of_files_is_made_again_when_one_changes(tmp_path: Path, fo
 
     (tmp_path / "a.toml").write_text("one", encoding="utf-8")
     module = str(tmp_path / "module.py")
-    assert [compiled.kept(module, make) for _ in range(2)] == [["one"]] * 2
+    assert [cache.kept(module, make) for _ in range(2)] == [["one"]] * 2
     (tmp_path / "a.toml").write_text("two", encoding="utf-8")
-    assert [compiled.kept(module, make) for _ in range(2)] == [["two"]] * 2
+    assert [cache.kept(module, make) for _ in range(2)] == [["two"]] * 2
     assert made == ["again"] * 2
     assert len(list(folder.iterdir())) == 2
 
@@ -362,19 +362,19 @@ def test_what_older_sources_gave_is_deleted_in_time(
     def make() -> int:
         return version
 
-    for version in range(compiled._VARIANTS + 5):
+    for version in range(cache._VARIANTS + 5):
         (tmp_path / "version.toml").write_text(f"version = {version}", encoding="utf-8")
-        assert compiled.kept(str(tmp_path / "module.py"), make) == version
+        assert cache.kept(str(tmp_path / "module.py"), make) == version
         for age, file in enumerate(sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime)):
             os.utime(file, (age, age))  # where the clock of the file system is coarse
-    assert len(list(folder.iterdir())) == compiled._VARIANTS
-    monkeypatch.setattr(compiled, "_keep", None)
-    assert compiled.kept(str(tmp_path / "module.py"), make) == version
+    assert len(list(folder.iterdir())) == cache._VARIANTS
+    monkeypatch.setattr(cache, "_keep", None)
+    assert cache.kept(str(tmp_path / "module.py"), make) == version
 
 
 def test_the_rules_are_the_same_from_the_files_and_as_they_were_kept(folder: Path) -> None:
     for _ in range(2):
-        again = compiled.kept(column.__file__, column._compile_shipped)
+        again = cache.kept(column.__file__, column._compile_shipped)
         np.testing.assert_equal(again, column.compile_rules(load_rules()))
     assert len(list(folder.iterdir())) == 1
 

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from framelens.clean import engine, kernel
 from framelens.clean.program import Assembler
 from framelens.clean.rules import ANCHORED, Rules, load_rules
-from framelens.features.compiled import RoomError, kept
+from framelens.features.cache import kept
+from framelens.features.compiled import RoomError
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -1,4 +1,4 @@
-"""How everything compiled is compiled, kept and called.
+"""How everything compiled is compiled and called.
 
 numba compiles a kernel, once; what it made is machine code, which is kept in a file and needs numba no more.
 llvmlite alone loads it, and ctypes calls it, without the GIL. numba takes half a second to start, llvmlite a
@@ -9,15 +9,10 @@ nothing, so whatever it writes to is handed in, and the only error it knows is `
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import importlib.util
-import logging
 import os
-import pickle
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
 from functools import cache, cached_property, update_wrapper
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar, cast
@@ -26,6 +21,8 @@ import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
 import numpy.typing as npt
+
+from framelens.features.cache import kept_bytes
 
 U8s: TypeAlias = npt.NDArray[np.uint8]
 U16s: TypeAlias = npt.NDArray[np.uint16]
@@ -44,9 +41,6 @@ _SYMBOL = "kernel"
 _OUTSIDE = frozenset(("log", "memcpy", "memmove", "memset", "sqrt"))
 """What machine code may call: the C library. Anything else would be numba's or Python's, and is not there."""
 _PASSED_AS = {"double": ctypes.c_double, "i64": ctypes.c_int64}
-_VARIANTS = 16
-"""So many of one name are kept: for other arguments, processors and interpreters, or of other sources."""
-_DIGEST = hashlib.sha256().digest_size
 
 
 class RoomError(Exception):
@@ -91,14 +85,15 @@ class Kernel(Generic[_Parameters, _Result]):
         source = Path(self._function.__code__.co_filename)
 
         def depends() -> object:
-            """All that decides on the code: what it is handed, its modules, compiler, processor."""
+            """All that decides on the code: what it is handed, its modules, this one, compiler, processor."""
             modules = [
                 (Path(file).read_bytes(), _constants(names)) for file, names in self._modules().items()
             ]
-            return signature, list(_fields(args)), modules, _versions(), _processor()
+            here = Path(__file__).read_bytes()
+            return signature, list(_fields(args)), modules, here, _versions(), _processor()
 
         name = f"{self._function.__module__}.{self._function.__name__}"
-        return _Loaded(_kept(name, source, depends, lambda: _compile(self._dispatcher, args, passed)))
+        return _Loaded(kept_bytes(name, source, depends, lambda: _compile(self._dispatcher, args, passed)))
 
     def _modules(self) -> dict[str, dict[str, Any]]:
         """Files and names of its module and of those that its kernels come from, and theirs."""
@@ -254,128 +249,6 @@ def _versions() -> tuple[str, ...]:
     places = numba.submodule_search_locations if numba else None
     found = [file.name for place in places or () for file in Path(place).parent.glob("numba-*")]
     return llvmlite.__version__, np.__version__, *sorted(found)
-
-
-# -- the files ----------------------------------------------------------------------------------------------
-
-
-def kept(module: str, make: Callable[[], _Result]) -> _Result:
-    """What a function makes of the sources and tables beside and below a module; made again when one changes.
-
-    Parameters
-    ----------
-    module
-        The module's ``__file__``.
-    make
-        What it returns is pickled: it is kept where compiled code is, and as much to be trusted.
-    """
-    source = Path(module)
-
-    def depends() -> object:
-        files = sorted(file for file in source.parent.rglob("*.*") if file.suffix in (".py", ".toml"))
-        return np.__version__, [(file.name, file.read_bytes()) for file in files]
-
-    name = f"{make.__module__}.{make.__name__}"
-    made: _Result = pickle.loads(_kept(name, source, depends, lambda: pickle.dumps(make())))
-    return made
-
-
-def _kept(name: str, source: Path, depends: Callable[[], object], make: Callable[[], bytes]) -> bytes:
-    """What is kept under this name, for what it depends on; made and kept if it is not there."""
-    try:
-        about = repr((sys.version_info[:3], Path(__file__).read_bytes(), depends()))
-    except OSError:  # installed without its sources
-        _say_uncached("there are no sources to tell by whether it is still right")
-        return make()
-    file = f"{name}-{hashlib.sha256(about.encode()).hexdigest()[:32]}.kept"
-    content = _read(folders := _folders(source), file)
-    if content is None:
-        with _alone(folders, file):
-            content = _read(folders, file)  # another process may have made it meanwhile
-            if content is None:
-                content = make()
-                _keep(folders, file, content)
-    return content
-
-
-def _folders(source: Path) -> list[Path]:
-    """Where something may be kept, the best place first; the same as numba's."""
-    if chosen := os.environ.get("NUMBA_CACHE_DIR"):
-        return [Path(chosen)]
-    folders = [source.parent / "__pycache__"]
-    with suppress(RuntimeError):  # a user without a home
-        home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-        folders.append(Path(home) / "framelens")
-    return folders
-
-
-@contextmanager
-def _alone(folders: list[Path], file: str) -> Iterator[None]:
-    """Let one process at a time make what a file keeps: many that start at once would all do the same work.
-
-    Where nothing can be locked, they do.
-    """
-    with ExitStack() as stack:
-        for folder in folders:
-            with suppress(ImportError, OSError):  # Windows has no such locks, nor have some file systems
-                import fcntl
-
-                folder.mkdir(parents=True, exist_ok=True)
-                lock = folder / f".{file}.lock"
-                held = stack.enter_context(lock.open("wb"))
-                stack.callback(lock.unlink, missing_ok=True)
-                fcntl.flock(held, fcntl.LOCK_EX)
-                break
-        yield
-
-
-def _read(folders: list[Path], file: str) -> bytes | None:
-    """What is kept under this name; None where there is nothing, or not the whole of what was written."""
-    for folder in folders:
-        try:
-            content = (folder / file).read_bytes()
-        except OSError:
-            continue
-        if hashlib.sha256(content[_DIGEST:]).digest() == content[:_DIGEST]:
-            return content[_DIGEST:]
-    return None
-
-
-def _keep(folders: list[Path], file: str, content: bytes) -> None:
-    """Write beside and move into place: another process sees all of it or nothing."""
-    why = ""
-    for folder in folders:
-        fresh = folder / f".{file}.{os.getpid()}-{threading.get_ident()}"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            try:
-                fresh.write_bytes(hashlib.sha256(content).digest() + content)
-                fresh.replace(folder / file)
-            finally:
-                fresh.unlink(missing_ok=True)
-        except OSError as error:
-            why = f"{folder}: {error.strerror}"
-        else:
-            _forget(folder, file.rpartition("-")[0])
-            return
-    _say_uncached(why)
-
-
-def _forget(folder: Path, name: str) -> None:
-    """Delete all of this name but the latest: what older sources gave is of no use."""
-    with suppress(OSError):  # another process may be quicker
-        files = sorted(folder.glob(f"{name}-*.kept"), key=lambda file: file.stat().st_mtime, reverse=True)
-        for file in files[_VARIANTS:]:
-            file.unlink(missing_ok=True)
-
-
-@cache
-def _say_uncached(why: str) -> None:
-    logging.getLogger("framelens").warning(
-        "the compiled kernel cannot be cached and will be compiled in every process (%s); "
-        "set NUMBA_CACHE_DIR to a writable folder",
-        why,
-    )
 
 
 # -- for compiled code --------------------------------------------------------------------------------------
