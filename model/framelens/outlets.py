@@ -164,18 +164,25 @@ class OutletSums:
         self._left_out = np.zeros((0, len(NO_EVIDENCE)), dtype=np.int64)
 
     def add(
-        self, outlets: Sequence[str], p_state: npt.NDArray[np.float64], reasons: npt.NDArray[np.bool_]
+        self,
+        outlets: Sequence[str],
+        which: npt.NDArray[np.int64],
+        p_state: npt.NDArray[np.float64],
+        reasons: npt.NDArray[np.bool_],
     ) -> None:
         """Take in articles.
 
         Parameters
         ----------
-        outlets, p_state
-            Of each article; shape (n,).
+        outlets
+            Different ones.
+        which, p_state
+            Of each article, shape (n,): the place of its outlet among them, and its probability.
         reasons
             bool, shape (n, len(REASONS)), as `framelens.predictor.PredictionBatch` has them.
         """
-        place = np.array([self._place.setdefault(name, len(self._place)) for name in outlets], dtype=np.int64)
+        places = [self._place.setdefault(name, len(self._place)) for name in outlets]
+        place = np.array(places, dtype=np.int64)[which]
         self._grow(len(self._place))
         silent = reasons[:, [REASONS.index(name) for name in NO_EVIDENCE]]
         used = ~silent.any(axis=1)

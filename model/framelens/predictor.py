@@ -272,7 +272,7 @@ class Model:
         from framelens.outlets import OutletSums
 
         sums = OutletSums(self)
-        sums.add([""] * len(batch), batch.p_state, batch.reasons)
+        sums.add([""], np.zeros(len(batch), dtype=np.int64), batch.p_state, batch.reasons)
         return sums[""]
 
     def _answer_quick(self, cleaned: list[str]) -> PredictionBatch:

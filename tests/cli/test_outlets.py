@@ -86,7 +86,7 @@ def test_outlets_of_few_articles_are_left_out_and_counted(
     out = scored("out.parquet")
     code, told, err = asked(capsys, model_folder, out, "--least", 4)
     assert [row["outlet"] for row in told["outlets"]] == ["gazette"]
-    assert (code, told["outlets_left_out"]) == (0, 2)
+    assert (code, told["not_shown"]) == (0, 2)
     assert err == "not shown, with fewer than 4 articles that give evidence: 2\n"
 
 
@@ -117,6 +117,19 @@ def _line(reasons: list[str], p_state: object = 0.5) -> bytes:
     return json.dumps(row).encode() + b"\n"
 
 
+@pytest.mark.parametrize("name", ["out.parquet", "out.jsonl", "out.csv"])
+def test_outlets_that_are_numbers_are_called_by_them(
+    name: str, tmp_path: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = {"text": [STATE * 3, CRITICS * 3, STATE * 4], "outlet": pa.array([7, 8, 7], pa.int16())}
+    pq.write_table(pa.table(table), tmp_path / "in.parquet")
+    out = tmp_path / name
+    arguments = ["score", str(tmp_path / "in.parquet"), "-o", str(out), "--keep", "outlet"]
+    assert main([*arguments, "--model", str(model_folder)]) == 0
+    told = asked(capsys, model_folder, out)[1]
+    assert [(row["outlet"], row["articles"]) for row in told["outlets"]] == [("7", 2), ("8", 1)]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "parts"),
     [
@@ -130,6 +143,9 @@ def _line(reasons: list[str], p_state: object = 0.5) -> bytes:
         ("x.jsonl", _line([], 2), ["cannot be read", "from 0 to 1"]),
         ("x.jsonl", _line([], None), ["cannot be read", "from 0 to 1"]),
         ("x.jsonl", _line([]) + b'{"outlet": "a"}\n', ["cannot be read", "lacks 'p_state'"]),
+        ("x.jsonl", _line([]) + _line([]).replace(b'"tiny 0.0.1"', b"null"), ["cannot be read", "no model"]),
+        ("x.jsonl", _line([]).replace(b"[]", b"null"), ["cannot be read", "no reasons"]),
+        ("x.jsonl", _line([]) + b"[1]\n", ["cannot be read"]),
         ("x.jsonl", _line([]).replace(b"tiny", b"vast"), ["by vast 0.0.1", "here is tiny 0.0.1", "--model"]),
         ("x.csv", b"a,b\n1,2\n", ["no p_state"]),
         ("x.csv", b"", ["no p_state"]),

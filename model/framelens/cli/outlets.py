@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from framelens.errors import UserError
 from framelens.outlets import OutletPrediction, OutletSums
@@ -66,20 +65,19 @@ def _add_up(model: Model, scored: tuple[Path, ...], column: str) -> tuple[Outlet
                 raise UserError(
                     f"{path} was scored by {others[0]}, and the model here is {here}; name it with --model"
                 )
-            named = np.array([name is not None for name in rows.kept], dtype=np.bool_)
-            names = [name for name in rows.kept if name is not None]
-            sums.add(names, rows.p_state[named], rows.reasons[named])
-            nameless += len(rows.kept) - len(names)
+            named = rows.which >= 0
+            sums.add(rows.names, rows.which[named], rows.p_state[named], rows.reasons[named])
+            nameless += int((~named).sum())
     return sums, nameless
 
 
 def _to_json(
-    shown: Mapping[str, OutletPrediction], left_out: int, nameless: int, model: dict[str, str]
+    shown: Mapping[str, OutletPrediction], not_shown: int, nameless: int, model: dict[str, str]
 ) -> dict[str, Any]:
     rows = [{"outlet": name} | answer.to_dict() for name, answer in shown.items()]
     for row in rows:
         del row["model"]
-    return {"outlets": rows, "outlets_left_out": left_out, "rows_without_outlet": nameless, "model": model}
+    return {"outlets": rows, "not_shown": not_shown, "rows_without_outlet": nameless, "model": model}
 
 
 def _show(shown: Mapping[str, OutletPrediction]) -> None:

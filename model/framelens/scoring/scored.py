@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ import numpy.typing as npt
 from framelens.abstain import REASONS
 from framelens.errors import UserError
 from framelens.scoring.score import OUTPUT_COLUMNS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 BLOCK = 1 << 16
 """Rows that are looked at together."""
@@ -23,8 +26,8 @@ class ScoredRows(NamedTuple):
 
     Attributes
     ----------
-    kept
-        The values of the wanted column, None where a row has none.
+    names, which
+        Different values of the wanted column, and which of them each row has: int64, shape (n,), -1 for none.
     p_state
         float64, shape (n,).
     reasons
@@ -33,7 +36,8 @@ class ScoredRows(NamedTuple):
         Names and versions of the models that scored them.
     """
 
-    kept: list[str | None]
+    names: list[str]
+    which: npt.NDArray[np.int64]
     p_state: npt.NDArray[np.float64]
     reasons: npt.NDArray[np.bool_]
     models: set[str]
@@ -96,13 +100,14 @@ def _parquet(path: Path, column: str) -> Iterator[ScoredRows]:
     with pq.ParquetFile(path) as file:
         wanted = _wanted(path, file.schema_arrow.names, column)
         for batch in file.iter_batches(batch_size=BLOCK, columns=wanted):
-            yield _rows(*(batch.column(name).to_pylist() for name in wanted))
+            yield _rows(*(batch.column(name) for name in wanted))
 
 
 def _csv(path: Path, column: str) -> Iterator[ScoredRows]:
     import csv
 
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.csv as arrow_csv
 
     with path.open(encoding="utf-8", newline="") as file:
@@ -112,32 +117,46 @@ def _csv(path: Path, column: str) -> Iterator[ScoredRows]:
     convert = arrow_csv.ConvertOptions(column_types=types, include_columns=wanted)
     with arrow_csv.open_csv(path, parse_options=parse, convert_options=convert) as reader:
         for batch in reader:
-            kept, p_state, reasons, models = (batch.column(name).to_pylist() for name in wanted)
-            yield _rows(kept, p_state, [why.split(";") if why else [] for why in reasons], models)
+            kept, p_state, reasons, models = (batch.column(name) for name in wanted)
+            yield _rows(kept, p_state, pc.split_pattern(reasons, ";"), models)
 
 
 def _json_lines(path: Path, column: str) -> Iterator[ScoredRows]:
     import orjson
+    import pyarrow as pa
 
+    types = (pa.float64(), pa.list_(pa.string()), pa.string())
     with path.open("rb") as file:
         for lines in iter(lambda: list(islice(file, BLOCK)), []):
             rows = [orjson.loads(line) for line in lines]
-            wanted = _wanted(path, list(rows[0]), column)
-            yield _rows(*([row[name] for row in rows] for name in wanted))
+            _, *ours = _wanted(path, list(rows[0]), column)
+            kept = [None if row[column] is None else str(row[column]) for row in rows]
+            columns = zip(ours, types, strict=True)
+            others = [pa.array([row[name] for row in rows], kind) for name, kind in columns]
+            yield _rows(pa.array(kept, pa.string()), *others)
 
 
-def _rows(kept: list[Any], p_state: list[Any], reasons: list[list[str]], models: list[str]) -> ScoredRows:
+def _rows(kept: pa.Array, p_state: pa.Array, reasons: pa.Array, models: pa.Array) -> ScoredRows:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kept = kept.cast(pa.string())
+    named = pc.if_else(pc.equal(kept, ""), None, kept).dictionary_encode()
+    which = pc.fill_null(named.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    p = p_state.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    if not ((p >= 0) & (p <= 1)).all():  # a null is no number
+        raise ValueError("a row's p_state is no number from 0 to 1")
+    if reasons.null_count or models.null_count:
+        raise ValueError("a row has no reasons or no model")
     holds = np.zeros((len(kept), len(REASONS)), dtype=np.bool_)
-    for row, why in enumerate(reasons):
-        for reason in why:
+    given = reasons.flatten()
+    row = np.repeat(np.arange(len(kept)), reasons.value_lengths().to_numpy(zero_copy_only=False))
+    for reason in pc.unique(given).to_pylist():
+        if reason:  # CSV has an empty one where there is none
             if reason not in REASONS:
                 raise ValueError(f"a row abstains for {reason!r}, which is none of {', '.join(REASONS)}")
-            holds[row, REASONS.index(reason)] = True
-    p = np.array(p_state, dtype=np.float64)
-    if not ((p >= 0) & (p <= 1)).all():
-        raise ValueError("a row's p_state is no number from 0 to 1")
-    names = [None if value is None or value == "" else str(value) for value in kept]
-    return ScoredRows(names, p, holds, set(models))
+            holds[row[pc.equal(given, reason).to_numpy(zero_copy_only=False)], REASONS.index(reason)] = True
+    return ScoredRows(named.dictionary.to_pylist(), which, p, holds, set(pc.unique(models).to_pylist()))
 
 
 _READERS = {".parquet": _parquet, ".jsonl": _json_lines, ".ndjson": _json_lines, ".csv": _csv}
