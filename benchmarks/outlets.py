@@ -1,7 +1,4 @@
-"""What several articles of one outlet are worth together, drawn from a model's manifest.
-
-``python -m benchmarks.outlets docs/outlets.svg`` draws the champion's.
-"""
+"""A drawing of what several articles of one outlet are worth: ``python -m benchmarks.outlets OUT.svg``."""
 
 from __future__ import annotations
 
@@ -15,11 +12,10 @@ from framelens_train.evaluate.plots import outlets_figure, svg
 
 
 @click.command()
-@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--model", type=click.Path(path_type=Path), default=CHAMPION, help="The champion if not given.")
-def main(out: Path, model: Path) -> None:
-    """Draw macro-F1 by the number of articles answered together."""
-    out.write_text(svg(outlets_figure(load_model(model).manifest["metrics"])), encoding="utf-8")
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False, writable=True))
+def main(out: Path) -> None:
+    """Draw the champion's macro-F1 by the number of articles answered together, from its manifest."""
+    out.write_text(svg(outlets_figure(load_model(CHAMPION).manifest["metrics"])), encoding="utf-8")
 
 
 if __name__ == "__main__":

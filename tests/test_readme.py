@@ -267,6 +267,33 @@ def test_the_drawn_figures_are_the_champions() -> None:
     assert found[-len(rows) :] == [f"{row['macro_f1']:.2f}" for row in rows]
 
 
+def test_the_readme_s_figures_of_outlets_are_the_champions() -> None:
+    metrics = json.loads((CHAMPION / "manifest.json").read_text(encoding="utf-8"))["metrics"]
+    together = {name: {row["articles"]: row for row in rows} for name, rows in metrics["outlets"].items()}
+    plain, countries = (metrics["baselines"][name]["outlets"][0] for name in ("bag_of_words", "countries"))
+    expected = {
+        "single articles": metrics["protocols"]["owner_disjoint"],
+        "5 together": together["owner_disjoint"][5],
+        "**20 together**": together["owner_disjoint"][20],
+        "20 together, countries never seen either": together["country_disjoint"][20],
+        "20 together, nothing but how often countries are named": countries,
+        "20 together, plain bag of words": plain,
+    }
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    shown = {cells[1].strip(): cells[2:-1] for line in lines if len(cells := line.split("|")) == 10}
+    for title, row in expected.items():
+        low, high = row["ci95"]
+        cells = [
+            f"{row['n']:,}",
+            f"{row['macro_f1']:.2f}",
+            f"{low:.2f} to {high:.2f}",
+            f"{row['roc_auc']:.2f}",
+        ]
+        cells += [f"{row['ece']:.3f}", f"{row['worst_state_owner']['recall']:.2f}"]
+        cells.append(f"{row['false_state_rate_nonwest']:.2f}")
+        assert [cell.strip() for cell in shown[title]] == cells, title
+
+
 def test_the_answer_that_the_readme_shows_is_the_service_s() -> None:
     bodies = [block.body for block in blocks(ROOT / "README.md")]
     (asked,) = (

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-LARGEST = 320_000
+LARGEST = 300_000
 """Bytes of a committed notebook, outputs included."""
 
 

@@ -19,6 +19,7 @@ from framelens_train.evaluate.table import (
     outlet_cells,
     outlet_rows,
     protocol_cells,
+    with_together,
 )
 
 if TYPE_CHECKING:
@@ -164,15 +165,11 @@ def update_model(artifact: Artifact, folder: Path, figures: Mapping[str, Any]) -
 def _lead(metrics: Mapping[str, Any]) -> str:
     text = (
         "Says whether an English news article is framed the way state-controlled media frame the news, "
-        "or reported the "
-        "way editorially independent media report it. "
+        "or reported the way editorially independent media report it. "
     )
     headline = (metrics.get("protocols") or {}).get(HEADLINE)
     if not headline:
         return text + "**Nothing has been measured of this model yet.**"
-    together = [
-        row for row in (metrics.get("outlets") or {}).get(HEADLINE, ()) if row["articles"] == TOGETHER
-    ]
     leaky = metrics["protocols"].get("random")
     text += (
         f"On articles of **owners it has never seen** its macro-F1 is **{number(headline['macro_f1'])}** "
@@ -181,11 +178,10 @@ def _lead(metrics: Mapping[str, Any]) -> str:
     )
     if leaky:
         text += (
-            f"A random split of the same articles gives {number(leaky['macro_f1'])}: the difference is "
-            "what a model "
-            "learns of outlets rather than of framing, and the lower figure is the one to expect."
+            f"A random split of the same articles gives {number(leaky['macro_f1'])}: the difference is what "
+            "a model learns of outlets rather than of framing, and the lower figure is the one to expect."
         )
-    for row in together:
+    for row in with_together((metrics.get("outlets") or {}).get(HEADLINE, ())):
         text += (
             f" With {TOGETHER} articles of one outlet answered together, on owners it has never seen, "
             f"macro-F1 is **{number(row['macro_f1'])}** ({interval(row['ci95'])}) and its ROC AUC "

@@ -21,6 +21,7 @@ from framelens_train.evaluate.table import (
     outlet_cells,
     outlet_rows,
     protocol_cells,
+    with_together,
 )
 
 
@@ -103,8 +104,8 @@ def _cards(figures: Mapping[str, Any]) -> str:
             (number(headline["macro_f1"]), f"macro-F1 on owners never seen ({interval(headline['ci95'])})")
         )
         cards.append((number(headline["roc_auc"]), "ROC AUC on owners never seen"))
-    for row in (figures.get("outlets") or {}).get(HEADLINE, ()):
-        if row["articles"] == TOGETHER and row["macro_f1"] is not None:
+    for row in with_together((figures.get("outlets") or {}).get(HEADLINE, ())):
+        if row["macro_f1"] is not None:
             text = f"macro-F1 with {TOGETHER} articles of an outlet together, on owners never seen"
             cards.append((number(row["macro_f1"]), f"{text} ({interval(row['ci95'])})"))
     leaky = protocols.get("random") or {}

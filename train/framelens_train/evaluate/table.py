@@ -100,15 +100,16 @@ def outlet_rows(figures: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]
         title = protocol_title(name, protocol)
         if name == HEADLINE:
             rows.append((f"{title}, 1 article", protocol))
-        shown = measured[name] if name == HEADLINE else _with_together(measured[name])
+        shown = measured[name] if name == HEADLINE else with_together(measured[name])
         rows += [(f"{title}, {row['articles']} articles", row) for row in shown]
     for baseline in figures.get("baselines", {}).values():
-        found = _with_together(baseline.get("outlets", ()))
+        found = with_together(baseline.get("outlets", ()))
         rows += [(f"baseline: {baseline['title']}, {row['articles']} articles", row) for row in found]
     return rows
 
 
-def _with_together(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def with_together(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The row of `TOGETHER` articles, if there is one."""
     return [row for row in rows if row["articles"] == TOGETHER]
 
 
