@@ -135,7 +135,7 @@ def test_outlets_that_are_numbers_are_called_by_them(
     [
         ("none.parquet", None, ["none.parquet", "does not exist"]),
         ("x.parquet", b"PAR1 no it is not", ["x.parquet", "cannot be read"]),
-        ("x.jsonl", b'{"a": 1}\n', ["no p_state"]),
+        ("x.jsonl", b'{"a": 1}\n', ["lacks p_state"]),
         ("x.jsonl", b"nothing\n", ["x.jsonl", "cannot be read"]),
         ("x.jsonl", b"", ["names an outlet"]),
         ("x.jsonl", _line(["mood"]), ["cannot be read", "'mood'"]),
@@ -147,8 +147,8 @@ def test_outlets_that_are_numbers_are_called_by_them(
         ("x.jsonl", _line([]).replace(b"[]", b"null"), ["cannot be read", "no reasons"]),
         ("x.jsonl", _line([]) + b"[1]\n", ["cannot be read"]),
         ("x.jsonl", _line([]).replace(b"tiny", b"vast"), ["by vast 0.0.1", "here is tiny 0.0.1", "--model"]),
-        ("x.csv", b"a,b\n1,2\n", ["no p_state"]),
-        ("x.csv", b"", ["no p_state"]),
+        ("x.csv", b"a,b\n1,2\n", ["lacks p_state"]),
+        ("x.csv", b"", ["lacks p_state"]),
         ("x.txt", b"text", ["x.txt", ".parquet"]),
     ],
 )

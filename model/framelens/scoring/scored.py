@@ -81,7 +81,7 @@ def iterate_scored(path: Path, column: str) -> Iterator[ScoredRows]:
 
 def _wanted(path: Path, names: Sequence[str], column: str) -> list[str]:
     if missing := [name for name in _READ if name not in names]:
-        raise UserError(f"{path} has no {' and '.join(missing)}; give a file that `framelens score` wrote")
+        raise UserError(f"{path} lacks {', '.join(missing)}; give a file that `framelens score` wrote")
     if column not in names:
         others = [name for name in names if name not in OUTPUT_COLUMNS]
         raise UserError(
