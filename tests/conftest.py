@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,12 @@ from framelens.features.vocabulary import Vocabulary
 from framelens.linear import LinearModel
 from framelens.outlets import OutletEvidence
 from framelens.predictor import Model, load
+
+
+def pytest_configure() -> None:
+    """One thread for linear algebra: every processor has a worker, and more threads only wait."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 settings.register_profile("framelens", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("framelens")
