@@ -353,7 +353,7 @@ def _champion() -> Model:
 
 def _download(address: str) -> Path:
     try:
-        from framelens_train.track import download_model
+        from framelens_train.registry import download_model
     except ModuleNotFoundError as error:
         raise UserError(
             f"{address} needs MLflow, and {error.name} is not installed: pip install 'framelens[train]'"

@@ -165,7 +165,7 @@ def test_without_a_champion_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_registry_address_without_the_extra_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "framelens_train.track", None)
+    monkeypatch.setitem(sys.modules, "framelens_train.registry", None)
     with pytest.raises(UserError, match=r"needs MLflow.*pip install 'framelens\[train\]'"):
         load("models:/framelens@champion")
 

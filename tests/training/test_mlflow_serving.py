@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 import framelens
-from framelens_train import track
+from framelens_train import registry, track
 
-CHAMPION = f"models:/{track.REGISTERED_NAME}@{track.ALIAS}"
+CHAMPION = f"models:/{registry.REGISTERED_NAME}@{registry.ALIAS}"
 # Invented.
 TEXTS = [
     "The ministry stressed sovereignty, and the spokesman stressed it again. " * 9,
@@ -97,4 +97,4 @@ def test_the_example_that_mlflow_keeps_is_a_request_that_works(finished, post: P
 
     folder = Path(mlflow.artifacts.download_artifacts(CHAMPION))
     request = json.loads((folder / "serving_input_example.json").read_text(encoding="utf-8"))
-    assert len(answers(post, request)) == len(track.EXAMPLE["text"])
+    assert len(answers(post, request)) == len(registry.EXAMPLE["text"])

@@ -11,7 +11,7 @@ import pytest
 import framelens
 from framelens.artifact import load_model
 from framelens.cli import main
-from framelens_train import cli_train, promote, track
+from framelens_train import cli_train, promote, registry, track
 from framelens_train.corpus import dataset
 from framelens_train.evaluate import run as evaluation
 from framelens_train.evaluate.card import card_matches
@@ -23,7 +23,7 @@ def test_the_promoted_model_is_the_registered_one(finished, tmp_path: Path) -> N
     assert done["folder"] == str(out)
     assert done["candidate"] == finished.result.winner.candidate
     text = "The spokesman said that the price of rain stressed him. " * 9
-    registered = framelens.load(f"models:/{track.REGISTERED_NAME}@{track.ALIAS}")
+    registered = framelens.load(f"models:/{registry.REGISTERED_NAME}@{registry.ALIAS}")
     assert framelens.load(out).predict(text) == registered.predict(text)
     assert sorted(p.name for p in out.parent.iterdir()) == ["champion"]
 
@@ -141,7 +141,7 @@ def test_runs_shows_random_beside_unseen_owners(finished, capsys) -> None:
 def test_top_terms_are_the_heaviest_on_either_side(finished) -> None:
     from framelens_train.figures import top_terms
 
-    model = framelens.load(f"models:/{track.REGISTERED_NAME}@{track.ALIAS}").artifact.linear
+    model = framelens.load(f"models:/{registry.REGISTERED_NAME}@{registry.ALIAS}").artifact.linear
     table = top_terms(model, shown=5)
     assert all(weight > 0 for _, weight in table["state"])
     assert all(weight < 0 for _, weight in table["independent"])

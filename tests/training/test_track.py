@@ -16,7 +16,7 @@ import pytest
 
 import framelens
 from framelens.errors import UserError
-from framelens_train import track
+from framelens_train import registry, track
 from framelens_train.candidates import fit_recipe, recipes
 from framelens_train.corpus.recount import recount
 from framelens_train.pipeline import decision_scores
@@ -124,10 +124,12 @@ def test_scores_out_of_fold_cover_every_labelled_article(finished, client) -> No
 def test_the_registered_champion_answers_once_a_text(finished, client, shaped, rows: int) -> None:
     import mlflow
 
-    model = mlflow.pyfunc.load_model(f"models:/{track.REGISTERED_NAME}@{track.ALIAS}")
+    model = mlflow.pyfunc.load_model(f"models:/{registry.REGISTERED_NAME}@{registry.ALIAS}")
     answers = model.predict(shaped(TEXTS[:rows]))
     assert list(answers.columns) == ["label", "p_state", "score", "reasons"]
-    expected = framelens.load(f"models:/{track.REGISTERED_NAME}@{track.ALIAS}").predict_batch(TEXTS[:rows])
+    expected = framelens.load(f"models:/{registry.REGISTERED_NAME}@{registry.ALIAS}").predict_batch(
+        TEXTS[:rows]
+    )
     assert answers["label"].tolist() == expected.label.tolist()
     np.testing.assert_array_equal(answers["score"], expected.score)
     if rows == 3:
@@ -137,16 +139,16 @@ def test_the_registered_champion_answers_once_a_text(finished, client, shaped, r
 def test_the_signature_names_the_answers_and_the_example_the_text(finished, client) -> None:
     import mlflow
 
-    info = mlflow.models.get_model_info(f"models:/{track.REGISTERED_NAME}@{track.ALIAS}")
+    info = mlflow.models.get_model_info(f"models:/{registry.REGISTERED_NAME}@{registry.ALIAS}")
     assert info.signature.outputs.input_names() == ["label", "p_state", "score", "reasons"]
-    model = mlflow.pyfunc.load_model(f"models:/{track.REGISTERED_NAME}@{track.ALIAS}")
-    assert len(model.predict(model.input_example)) == len(track.EXAMPLE["text"])
+    model = mlflow.pyfunc.load_model(f"models:/{registry.REGISTERED_NAME}@{registry.ALIAS}")
+    assert len(model.predict(model.input_example)) == len(registry.EXAMPLE["text"])
 
 
 def test_a_frame_without_the_column_is_refused_by_name(finished, client) -> None:
     import mlflow
 
-    model = mlflow.pyfunc.load_model(f"models:/{track.REGISTERED_NAME}@{track.ALIAS}")
+    model = mlflow.pyfunc.load_model(f"models:/{registry.REGISTERED_NAME}@{registry.ALIAS}")
     with pytest.raises(ValueError, match="'text'; the input has title, body"):
         model.predict(pd.DataFrame({"title": ["a"], "body": ["b"]}))
 
@@ -156,12 +158,12 @@ def test_the_logged_pipeline_and_the_exported_model_agree(finished, client) -> N
 
     logged = client.search_logged_models([client.get_run(finished.result.run_id).info.experiment_id])
     (pipeline,) = [
-        m for m in logged if m.name == track.PIPELINE and m.source_run_id == finished.result.run_id
+        m for m in logged if m.name == registry.PIPELINE and m.source_run_id == finished.result.run_id
     ]
     folder = Path(mlflow.artifacts.download_artifacts(pipeline.model_uri))
     assert not [*folder.glob("**/*.pkl"), *folder.glob("**/*.joblib")]
     fitted = mlflow.sklearn.load_model(pipeline.model_uri)
-    linear = framelens.load(f"models:/{track.REGISTERED_NAME}@{track.ALIAS}").artifact.linear
+    linear = framelens.load(f"models:/{registry.REGISTERED_NAME}@{registry.ALIAS}").artifact.linear
     np.testing.assert_allclose(
         linear.decision_function(
             recount(finished.corpus.batch, finished.corpus.vocabulary, linear.vocabulary)
@@ -172,7 +174,7 @@ def test_the_logged_pipeline_and_the_exported_model_agree(finished, client) -> N
 
 
 def test_the_manifest_says_what_the_model_was_trained_on(finished) -> None:
-    manifest = framelens.load(f"models:/{track.REGISTERED_NAME}@{track.ALIAS}").artifact.manifest
+    manifest = framelens.load(f"models:/{registry.REGISTERED_NAME}@{registry.ALIAS}").artifact.manifest
     used = finished.corpus.articles[finished.corpus.y >= 0]
     assert manifest["run_id"] == finished.result.run_id
     assert manifest["corpus_sha256"] == finished.corpus.sha256
@@ -246,7 +248,7 @@ def test_runs_end_as_they_ended(finished, client, error, status: str) -> None:
 
 def test_no_store_and_no_model_are_one_line_each(tmp_path: Path, finished, monkeypatch) -> None:
     with pytest.raises(UserError, match=r"models:/nothing@champion .*`framelens runs`"):
-        track.download_model("models:/nothing@champion")
+        registry.download_model("models:/nothing@champion")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"mlruns/mlflow.db does not exist.*`framelens train`"):
         framelens.load("models:/framelens@champion")
@@ -264,7 +266,7 @@ def test_every_candidates_pipeline_can_be_kept_without_pickle(recipe, corpus) ->
     import skops.io
 
     pipeline = fit_recipe(recipe, corpus, np.flatnonzero(corpus.y >= 0))
-    kept = skops.io.loads(skops.io.dumps(pipeline), trusted=track.trusted_types(pipeline))
+    kept = skops.io.loads(skops.io.dumps(pipeline), trusted=registry.trusted_types(pipeline))
     np.testing.assert_array_equal(decision_scores(kept, corpus.X), decision_scores(pipeline, corpus.X))
 
 
@@ -274,7 +276,7 @@ def test_a_foreign_class_in_a_pipeline_is_refused() -> None:
     from sklearn.pipeline import Pipeline
 
     with pytest.raises(TypeError, match=r"fractions\.Fraction"):
-        track.trusted_types(Pipeline([("classifier", Fraction(1, 2))]))
+        registry.trusted_types(Pipeline([("classifier", Fraction(1, 2))]))
 
 
 def test_warnings_of_ours_are_errors_here() -> None:

@@ -139,7 +139,7 @@ def promote(
     import tempfile
 
     from framelens.artifact import load_model
-    from framelens_train import track
+    from framelens_train import registry, track
     from framelens_train.evaluate.card import NESTED, update_model
 
     target = out or default_folder()
@@ -154,7 +154,7 @@ def promote(
             evaluation = _evaluate(run, corpus, jobs, progress)
             client.log_dict(run_id, evaluation, EVALUATION)
         nested = (track.read_json(client, run_id, TRAINING) or {}).get(NESTED)
-        source = track.download_model(_model_address(client, run_id))
+        source = registry.download_model(_model_address(client, run_id))
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
@@ -190,7 +190,7 @@ def _parent(client: Any, run: Any) -> Any:
 
 def _model_address(client: Any, run_id: str) -> str:
     """The runtime's flavour that a training logged."""
-    from framelens_train.track import MODEL
+    from framelens_train.registry import MODEL
 
     experiment = client.get_run(run_id).info.experiment_id
     logged = client.search_logged_models([experiment], filter_string=f"source_run_id = '{run_id}'")

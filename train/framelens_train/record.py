@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from framelens_train import candidates, figures, promote, track
+from framelens_train import candidates, figures, promote, registry, track
 from framelens_train.evaluate.protocols import HEADLINE
 from framelens_train.evaluate.run import corpus_figures, reliability_rows, together
 from framelens_train.evaluate.slices import slice_figures
@@ -186,8 +186,8 @@ def log_models(
         folder = promote.write_folder(
             scratch / "framelens", corpus, recipe, fit, run_id=run.run_id, evaluation=measured
         )
-        uri = track.log_models(run, folder, fit.pipeline)
+        uri = registry.log_models(run, folder, fit.pipeline)
         tags = {"candidate": recipe.candidate, "corpus_sha256": corpus.sha256}
-        return track.register(run.client, uri, run.run_id, tags)
+        return registry.register(run.client, uri, run.run_id, tags)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from framelens_train import candidates, record, track
+from framelens_train import candidates, record, registry, track
 from framelens_train.candidates import fit_recipe
 from framelens_train.evaluate.calibrate import (
     CalibratedFit,
@@ -101,7 +101,7 @@ class Trained:
         return {
             "run_id": self.run_id,
             "tracking_uri": track.tracking_uri(),
-            "model": f"models:/{track.REGISTERED_NAME}@{track.ALIAS}",
+            "model": f"models:/{registry.REGISTERED_NAME}@{registry.ALIAS}",
             "version": self.version,
             "winner": self.winner.to_dict(),
             "leaderboard": self.leaderboard,

@@ -135,7 +135,7 @@ def model_files(model: str | None) -> ModelFiles:
     if model is None:
         folder = CHAMPION
     elif model.startswith(("models:/", "runs:/")):
-        from framelens_train.track import download_model
+        from framelens_train.registry import download_model
 
         folder = Path(download_model(model))
     else:

@@ -4,15 +4,13 @@
 from the scores of the held-out articles it fits
 
 * the **probability**: Platt's sigmoid or isotonic regression, whichever has the lower Brier score on owners
-that
-  neither the classifier nor the calibration saw (isotonic must win by a margin: it can memorise an owner);
+  that neither the classifier nor the calibration saw (isotonic must win by a margin: it can memorise an
+  owner);
 * the **near_boundary** region by split-conformal prediction, one threshold a class (Mondrian): at 90 % the
-set of a
-  text keeps a label while nine in ten held-out articles of that label looked less like the other one;
-  between ``abstain_low`` and ``abstain_high`` the set holds both labels;
+  set of a text keeps a label while nine in ten held-out articles of that label looked less like the other
+  one; between ``abstain_low`` and ``abstain_high`` the set holds both labels;
 * the **unfamiliar** bound: a text whose share of known terms is below that of all but one in a hundred
-held-out articles.
-
+  held-out articles;
 * the **decision** threshold of the forced label: where macro-F1 over the held-out articles is highest.
 
 An owner weighs by the square root of its size within its class. The classes weigh what they weigh among the
@@ -186,8 +184,7 @@ def pool(corpus: Corpus, parts: Sequence[tuple[Ints, Floats]]) -> OutOfFold:
     )
 
 
-# -- probability
-# ----------------------------------------------------------------------------------------------
+# -- probability --------------------------------------------------------------------------------------------
 
 
 def choose_calibration(scored: OutOfFold) -> CalibrationChoice:
@@ -260,8 +257,7 @@ def _isotonic(y: Ints, score: Floats, weights: Floats) -> Calibration:
     return Calibration("isotonic", x=tuple(x.tolist()), y=tuple(steps.tolist()))
 
 
-# -- abstention
-# -----------------------------------------------------------------------------------------------
+# -- abstention ---------------------------------------------------------------------------------------------
 
 
 def fit_thresholds(scored: OutOfFold, calibration: Calibration, corpus: Corpus) -> dict[str, float]:
