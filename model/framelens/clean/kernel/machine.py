@@ -28,7 +28,7 @@ from framelens.clean.kernel.instructions import (
     Machine,
 )
 from framelens.clean.kernel.layout import Scratch
-from framelens.features.compiled import RoomError, U8s, int64, jit
+from framelens.features.compiled import RoomError, U8s, inlined, int64, jit
 
 
 @jit
@@ -79,6 +79,66 @@ def _push(scratch: Scratch, top: int, kind: int, pc: int, at: int, more: int) ->
     return top + FRAME
 
 
+@inlined
+def _repeat(
+    machine: Machine, pc: int, data: U8s, at: int, stop: int, top: int, scratch: Scratch
+) -> tuple[bool, int, int]:
+    """Characters of a set, as many as may be or, if it is lazy, as few: whether enough; the end; the top."""
+    code = machine.code
+    operation, number, least = code[pc], code[pc + 1], code[pc + 2]
+    most = least if operation == LAZY else code[pc + 3]
+    n, low = 0, at
+    while n < most and at < stop and in_set(machine, number, data, at):
+        at += character_width(data[at])
+        n += 1
+        if n == least:
+            low = at
+    goes = n >= least
+    if goes and operation == GREEDY and at > low:
+        top = _push(scratch, top, GREEDY, pc + WIDTH, at, low)
+    elif goes and operation == LAZY and n < code[pc + 3]:
+        top = _push(scratch, top, LAZY, pc, at, n)
+    return goes, at, top
+
+
+@inlined
+def _give_back(machine: Machine, pc: int, data: U8s, at: int, top: int, scratch: Scratch) -> tuple[int, int]:
+    """Let a greedy repeat, whose frame lies at the top, go one character back: the new end; the new top."""
+    code, low = machine.code, scratch.stack[top + 3]
+    at = character_before(data, low, at)
+    if code[pc] == TEXT:  # not where what follows cannot begin
+        while at > low and data[at] != machine.text[code[pc + 1]]:
+            at -= 1
+    if at > low:
+        scratch.stack[top + 2] = at
+        top += FRAME
+    return at, top
+
+
+@inlined
+def _take_more(
+    machine: Machine, pc: int, data: U8s, at: int, stop: int, top: int, scratch: Scratch
+) -> tuple[bool, int, int]:
+    """Let a lazy repeat, whose frame lies at the top, take one more: whether there is; the end; the top."""
+    code, n = machine.code, scratch.stack[top + 3] + 1
+    goes = at < stop and in_set(machine, code[pc + 1], data, at)
+    if goes:
+        at += character_width(data[at])
+        if n < code[pc + 3]:
+            scratch.stack[top + 2], scratch.stack[top + 3] = at, n
+            top += FRAME
+    return goes, at, top
+
+
+@inlined
+def _look_from(data: U8s, start: int, at: int, back: int) -> int:
+    """Where it is so many characters back; -1 if there are not so many."""
+    while back > 0 and at > start:
+        at = character_before(data, start, at)
+        back -= 1
+    return -1 if back > 0 else at
+
+
 @jit
 def run(
     machine: Machine, pc: int, data: U8s, start: int, at: int, stop: int, full: bool, scratch: Scratch
@@ -125,29 +185,14 @@ def run(
                 following, goes = other, either
         elif operation == JUMP:
             following = int64(code[pc + 1])
-        elif operation <= LAZY:  # a repeat
-            number, least = code[pc + 1], code[pc + 2]
-            most = least if operation == LAZY else code[pc + 3]
-            n, low = 0, at
-            while n < most and at < stop and in_set(machine, number, data, at):
-                at += character_width(data[at])
-                n += 1
-                if n == least:
-                    low = at
-            goes = n >= least
-            if goes and operation == GREEDY and at > low:
-                top = _push(scratch, top, GREEDY, following, at, low)
-            elif goes and operation == LAZY and n < code[pc + 3]:
-                top = _push(scratch, top, LAZY, pc, at, n)
+        elif operation <= LAZY:
+            goes, at, top = _repeat(machine, pc, data, at, stop, top, scratch)
         elif operation == AT:
             goes = _is_position(code[pc + 1], machine, code[pc + 2], data, start, at, stop)
         elif operation in (LOOK, ATOMIC):
             negative = operation == LOOK and code[pc + 2] != 0
-            place, back = at, code[pc + 1] if operation == LOOK else 0
-            while back > 0 and place > start:
-                place = character_before(data, start, place)
-                back -= 1
-            if back > 0:  # there is not so much to look back at
+            place = _look_from(data, start, at, code[pc + 1] if operation == LOOK else 0)
+            if place < 0:  # there is not so much to look back at
                 goes = negative
                 following = int64(code[pc + 3])
             else:
@@ -168,30 +213,16 @@ def run(
         while not goes:  # back to the last choice
             if top == MARKS:
                 return -1
-            frame = top - FRAME
-            kind, pc, at = stack[frame], stack[frame + 1], stack[frame + 2]
-            top = frame
+            top -= FRAME
+            kind, pc, at = stack[top], stack[top + 1], stack[top + 2]
             if kind == SPLIT:
                 goes = True
             elif kind == GREEDY:
-                low = stack[frame + 3]
-                at = character_before(data, start, at)
-                if code[pc] == TEXT:
-                    while at > low and data[at] != machine.text[code[pc + 1]]:
-                        at -= 1
-                if at > low:
-                    stack[frame + 2] = at
-                    top += FRAME
+                at, top = _give_back(machine, pc, data, at, top, scratch)
                 goes = True
             elif kind == LAZY:
-                n = stack[frame + 3] + 1
-                if at < stop and in_set(machine, code[pc + 1], data, at):
-                    at += character_width(data[at])
-                    if n < code[pc + 3]:
-                        stack[frame + 2], stack[frame + 3] = at, n
-                        top += FRAME
-                    pc += WIDTH
-                    goes = True
+                goes, at, top = _take_more(machine, pc, data, at, stop, top, scratch)
+                pc += WIDTH
             else:
                 marks -= 1
                 goes = kind == NOT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from framelens.features.compiled import I32s, U8s, int64, jit
+from framelens.features.compiled import I32s, U8s, inlined, int64, jit
 from framelens.features.kernel.characters import class_of, decode, next_visible
 from framelens.features.kernel.hashes import START, add_word, find_word, mix
 from framelens.features.kernel.layout import (
@@ -66,6 +66,90 @@ def _count_categories(tables: Tables, scratch: Scratch, measures: I32s) -> None:
                 measures[first + tables.list_columns[j]] += count
 
 
+@inlined
+def _word(
+    data: U8s, at: int, stop: int, end: int, code: int, tables: Tables
+) -> tuple[int, int, np.uint64, int, int, bool]:
+    """The word that begins here: what token it is, where it ends, its hash, its place among the known words.
+
+    Then its letters, and whether it is shouted. A fragment in small letters is `NOTHING`; a word that is not
+    known has the place -1.
+    """
+    at, h, letters, shouted, fragment = scan_word(data, at, stop, end, tables)
+    token, word = WORD, -1
+    if fragment and not tables.uppers[code]:
+        token = NOTHING
+    else:
+        word = find_word(tables, h)
+        if tables.uppers[code]:
+            if word < 0:
+                token, h = NAME, _NAME_HASH
+            elif int64(tables.words[2 * word + 1] & _LOW) == tables.nations:
+                token, h, word = NAME, _NATION_HASH, -1
+    return token, at, h, word, letters, shouted
+
+
+@inlined
+def _mark(
+    kind: int, code: int, before: int, data: U8s, at: int, stop: int, tables: Tables
+) -> tuple[int, bool]:
+    """The mark that a character of punctuation or a hyphen is, 0 for none; whether it ends a sentence.
+
+    What follows begins at `at`, and `before` is of the kind of what precedes.
+    """
+    if kind == PUNCTUATION:
+        mark = int64(tables.folds[2 * code])
+        if mark in (0x2E, 0x3F, 0x21):  # . ? !
+            following = next_visible(data, at, stop, tables)
+            return mark, following not in (LETTER, DIGIT, PUNCTUATION, HYPHEN, FOREIGN)
+        return mark, False
+    joins = before in (LETTER, DIGIT) and next_visible(data, at, stop, tables) in (LETTER, DIGIT)
+    return 0 if joins else 0x2D, False
+
+
+@inlined
+def _quotation_mark(kind: int, code: int, before: int, style: int) -> tuple[int, int, int]:
+    """The mark that a character is, 0 for none; the style of the quotation it opens behind it; the style from
+    here on. `SEPARATOR` stands for no quotation.
+    """
+    if kind in (QUOTE_STRAIGHT, QUOTE_OPEN, QUOTE_CLOSE):
+        if style == SEPARATOR:
+            return 0x22, SEPARATOR if kind == QUOTE_CLOSE else kind, style
+        if (style == QUOTE_STRAIGHT and kind == QUOTE_STRAIGHT) or (
+            style == QUOTE_OPEN and kind == QUOTE_CLOSE
+        ):
+            return 0x22, SEPARATOR, SEPARATOR
+    elif kind == SINGLE_OPEN:
+        if style == SEPARATOR and before not in (LETTER, DIGIT):
+            return 0, SEPARATOR, SINGLE_OPEN
+    elif code == 0x2019 and style == SINGLE_OPEN:
+        return 0, SEPARATOR, SEPARATOR
+    return 0, SEPARATOR, style
+
+
+@inlined
+def _count_word(
+    token: int, h: np.uint64, word: int, quoted: bool, row: int, slots: int, tables: Tables,
+    scratch: Scratch, measures: I32s,
+) -> None:  # fmt: skip
+    """Count a word or a name; its letters are counted elsewhere."""
+    measures[WORDS] += 1
+    measures[QUOTED_WORDS] += quoted
+    if token == NAME:
+        measures[NAMES] += 1
+        if h == _NATION_HASH:
+            scratch.list_counts[2 * tables.nations + quoted] += 1
+    elif word < 0:
+        measures[DISTINCT] += add_word(scratch, slots, h, row)
+    else:
+        measures[COMMON] += 1
+        measures[DISTINCT] += scratch.seen_words[word] != row
+        scratch.seen_words[word] = row
+        list_number = int64(tables.words[2 * word + 1] & _LOW)
+        if list_number != tables.nations:
+            scratch.list_counts[2 * list_number + quoted] += 1
+
+
 @jit
 def tokenize(
     data: U8s,
@@ -103,72 +187,46 @@ def tokenize(
         token, h, word, letters, shouted = NOTHING, START, -1, 0, False
         opens, mark, closes = SEPARATOR, 0, False
         if kind == LETTER:
-            at, h, letters, shouted, fragment = scan_word(data, at, stop, end, tables)
+            token, at, h, word, letters, shouted = _word(data, at, stop, end, code, tables)
             previous = LETTER
-            if fragment and not tables.uppers[code]:
-                continue
-            word = find_word(tables, h)
-            token = WORD
-            if tables.uppers[code]:
-                if word < 0:
-                    token, h = NAME, _NAME_HASH
-                elif int64(tables.words[2 * word + 1] & _LOW) == tables.nations:
-                    token, h, word = NAME, _NATION_HASH, -1
         elif kind == DIGIT:
             at = scan_number(data, at, stop, tables)
             previous = DIGIT
             token, h = NUMBER, _NUMBER_HASH
         else:
             at += width
-            if kind in (SEPARATOR, INVISIBLE):
-                if kind == SEPARATOR:
-                    previous = SEPARATOR
+            if kind == INVISIBLE:
                 continue
             before, previous = previous, kind
-            if kind == PUNCTUATION:
-                mark = int64(tables.folds[2 * code])
-                if mark in (0x2E, 0x3F, 0x21):  # . ? !
-                    following = next_visible(data, at, stop, tables)
-                    closes = following not in (LETTER, DIGIT, PUNCTUATION, HYPHEN, FOREIGN)
-            elif kind == NEWLINE:
+            if kind == NEWLINE:
                 fresh, style = True, SEPARATOR
             elif kind == FOREIGN:
                 measures[FOREIGN_LETTERS] += 1
-            elif kind == HYPHEN:
-                joins = before in (LETTER, DIGIT)
-                if not (joins and next_visible(data, at, stop, tables) in (LETTER, DIGIT)):
-                    mark = 0x2D
-            elif kind in (QUOTE_STRAIGHT, QUOTE_OPEN, QUOTE_CLOSE):
-                if style == SEPARATOR:
-                    mark = 0x22
-                    if kind != QUOTE_CLOSE:
-                        opens = kind
-                elif (style == QUOTE_STRAIGHT and kind == QUOTE_STRAIGHT) or (
-                    style == QUOTE_OPEN and kind == QUOTE_CLOSE
-                ):
-                    mark, style = 0x22, SEPARATOR
-            elif kind == SINGLE_OPEN:
-                if style == SEPARATOR and before not in (LETTER, DIGIT):
-                    style, quoted_tokens = SINGLE_OPEN, 0
+            elif kind in (PUNCTUATION, HYPHEN):
+                mark, closes = _mark(kind, code, before, data, at, stop, tables)
+            elif kind != SEPARATOR:
+                within = style
+                mark, opens, style = _quotation_mark(kind, code, before, style)
+                if style == SINGLE_OPEN and within != SINGLE_OPEN:
+                    quoted_tokens = 0
                     measures[QUOTATIONS] += 1
-            elif code == 0x2019 and style == SINGLE_OPEN:
-                style = SEPARATOR
-            if mark == 0:
-                continue
-            token, h = MARK, mix(START, np.uint64(mark))
+            if mark:
+                token, h = MARK, mix(START, np.uint64(mark))
+        if token == NOTHING:
+            continue
 
         if style != SEPARATOR:
             quoted_tokens += 1
             if quoted_tokens > tables.quotation_limit:
                 style = SEPARATOR
         quoted = style != SEPARATOR
+        measures[LETTERS] += letters
         if (
             not fresh
             and (token == NAME or h == _DASH_HASH)
             and hashes[tokens - 1] == h
             and (flags[tokens - 1] & IS_QUOTED != 0) == quoted
-        ):
-            measures[LETTERS] += letters
+        ):  # the name, or the dash, goes on
             if shouted and flags[tokens - 1] & IS_SHOUTED == 0:
                 measures[SHOUTED] += 1
                 flags[tokens - 1] |= IS_SHOUTED
@@ -178,8 +236,8 @@ def tokenize(
         flags[tokens] = (
             IS_WORD * (token == WORD) | IS_QUOTED * quoted | IS_FIRST * fresh | IS_SHOUTED * shouted
         )
-        known = int64(tables.words[2 * word + 1]) if word >= 0 else int64(-2) << 32
-        scratch.columns[tokens], scratch.starts[tokens], scratch.stops[tokens] = known >> 32, begin, at
+        scratch.columns[tokens] = int64(tables.words[2 * word + 1]) >> 32 if word >= 0 else -2
+        scratch.starts[tokens], scratch.stops[tokens] = begin, at
         tokens += 1
         measures[PARAGRAPHS] += fresh
         fresh = False
@@ -193,21 +251,7 @@ def tokenize(
         elif token == NUMBER:
             measures[NUMBERS] += 1
         else:
-            measures[WORDS] += 1
-            measures[QUOTED_WORDS] += quoted
-            measures[LETTERS] += letters
             measures[SHOUTED] += shouted
-            if token == NAME:
-                measures[NAMES] += 1
-                if h == _NATION_HASH:
-                    scratch.list_counts[2 * tables.nations + quoted] += 1
-            elif word < 0:
-                measures[DISTINCT] += add_word(scratch, slots, h, row)
-            else:
-                measures[COMMON] += 1
-                measures[DISTINCT] += scratch.seen_words[word] != row
-                scratch.seen_words[word] = row
-                if known & 0xFFFFFFFF != tables.nations:
-                    scratch.list_counts[2 * (known & 0xFFFFFFFF) + quoted] += 1
+            _count_word(token, h, word, quoted, row, slots, tables, scratch, measures)
     _count_categories(tables, scratch, measures)
     return tokens
