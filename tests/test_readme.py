@@ -21,6 +21,7 @@ from click.testing import CliRunner
 from framelens import predict
 from framelens.cli import cli
 from framelens.predictor import CHAMPION
+from framelens_train.evaluate.table import answer_cells, answers_of
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [
@@ -292,6 +293,17 @@ def test_the_readme_s_figures_of_outlets_are_the_champions() -> None:
         cells += [f"{row['ece']:.3f}", f"{row['worst_state_owner']['recall']:.2f}"]
         cells.append(f"{row['false_state_rate_nonwest']:.2f}")
         assert [cell.strip() for cell in shown[title]] == cells, title
+
+
+def test_the_readme_s_figures_of_answers_are_the_champions() -> None:
+    metrics = json.loads((CHAMPION / "manifest.json").read_text(encoding="utf-8"))["metrics"]
+    _, answers = answers_of(metrics)
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    shown = [tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in lines if line.count("|") == 8]
+    for kind, row in answers.items():
+        title, _, *cells = answer_cells(kind, row)
+        assert (title, *cells) in shown
+    assert set(answers) == {"state", "independent_nonwest", "independent_west"}
 
 
 def test_the_answer_that_the_readme_shows_is_the_service_s() -> None:

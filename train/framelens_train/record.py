@@ -15,7 +15,7 @@ from framelens_train import candidates, figures, promote, registry, track
 from framelens_train.evaluate.protocols import HEADLINE
 from framelens_train.evaluate.run import corpus_figures, reliability_rows, together
 from framelens_train.evaluate.slices import slice_figures
-from framelens_train.evaluate.summary import groups_figures, protocol_figures, training_distribution
+from framelens_train.evaluate.summary import figures_and_answers, groups_figures, training_distribution
 from framelens_train.selection import Contender, Selection, best_by_key
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def log_winner(
     recipe, headline = selection.winner.recipe, results[HEADLINE]
     measured: dict[str, Any] = {
         "protocols": {
-            name: protocol_figures(sample.articles, result.scored, seed=settings.seed)
+            name: figures_and_answers(sample.articles, result.scored, seed=settings.seed)
             for name, result in results.items()
         },
         "outlets": {name: together(sample, result, seed=settings.seed) for name, result in results.items()},
@@ -122,7 +122,7 @@ def log_winner(
     run.tags({"recipe": recipe.key, "winner": recipe.candidate})
     run.json(measured, "measured.json")
     _log_scores(run, sample, results)
-    _log_figures(run, sample, results, measured["per_owner"], fit)
+    _log_figures(run, sample, results, measured, fit)
     return measured
 
 
@@ -159,18 +159,19 @@ def _log_figures(
     run: track.TrackedRun,
     corpus: Corpus,
     results: dict[str, ProtocolResult],
-    per_owner: dict[str, dict[str, Any]],
+    measured: dict[str, Any],
     fit: CalibratedFit,
 ) -> None:
     from framelens_train.pipeline import to_linear_model
 
+    per_owner, answers = measured["per_owner"], measured["protocols"][HEADLINE]["answers"]
     scored = {name: (r.scored.y, r.scored.score, r.scored.fold) for name, r in results.items()}
     rows: dict[str, Sequence[dict[str, float]]] = {n: reliability_rows(r.scored) for n, r in results.items()}
     drawings = {
         "roc": figures.roc_figure(scored),
         "precision_recall": figures.precision_recall_figure(scored),
         "reliability": figures.reliability_figure(rows),
-        "confusion": figures.confusion_figure(per_owner),
+        "confusion": figures.confusion_figure(per_owner, answers),
         "owners": figures.owners_figure(per_owner),
         "top_terms": figures.terms_figure(to_linear_model(fit.pipeline, corpus.vocabulary)),
     }

@@ -78,7 +78,7 @@ class Trained:
     winner
         The recipe that was refitted on everything and registered.
     figures
-        Of the winner, by protocol; see `framelens_train.evaluate.summary.protocol_figures`.
+        Of the winner, by protocol; see `framelens_train.evaluate.summary.figures_and_answers`.
     nested
         Owner-disjoint figures with the recipe chosen anew for each fold without it; empty where there are
         none.

@@ -163,6 +163,9 @@ def test_figures_of_a_good_model_are_good_and_hold_what_the_design_names(
     nonwest = (corpus.y == 0) & (corpus.articles["region"] == "nonwest").to_numpy()
     called = headline.scored.found[nonwest[headline.scored.rows]]
     assert figures["false_state_rate_nonwest"] == pytest.approx(called.mean())
+    shown = summary.figures_and_answers(corpus.articles, headline.scored)
+    assert shown["answers"]["independent_nonwest"]["forced_state"] == shown["false_state_rate_nonwest"]
+    assert shown["answers"]["state"]["forced_state"] == shown["recall_state"]
 
 
 def test_figures_of_one_label_are_none_rather_than_wrong(

@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from framelens_train.evaluate.card_texts import ETHICS, INTENDED, OUT_OF_SCOPE, PUBLISHED
 from framelens_train.evaluate.outlets import TOGETHER
 from framelens_train.evaluate.plots import protocol_title
 from framelens_train.evaluate.protocols import HEADLINE
 from framelens_train.evaluate.table import (
+    ANSWER_COLUMNS,
     OUTLET_COLUMNS,
+    answer_cells,
+    answers_of,
     interval,
     number,
     outlet_cells,
@@ -42,41 +46,6 @@ NESTED = "owner_disjoint_nested"
 
 WORST_OWNERS = 8
 LEAST_ARTICLES = 25
-
-PUBLISHED = (
-    ("EUvsDisinfo, CIKM 2024: linear SVM, same data set", "macro-F1 .74"),
-    ("EUvsDisinfo, CIKM 2024: mBERT, same data set", "macro-F1 .79 to .83"),
-    ("EUvsDisinfo, CIKM 2024: mBERT, across data sets", "macro-F1 .37 to .44"),
-    ("Zhou et al., EACL 2021: logistic regression, random to unseen sites", ".775 to .672"),
-    ("Zhou et al., EACL 2021: RoBERTa, random to unseen sites", ".969 to .804"),
-    ("Baly et al., EMNLP 2020: political leaning, random to unseen outlets", ".798 to .368"),
-)
-"""What others report, to stand beside; other data and other labels, so no contest."""
-
-INTENDED = """\
-- Research on how states' media tell the news: triage of large collections, comparison of coverage, drift
-  over time.
-- A second opinion for editors and analysts who read the article too.
-- Outlets rather than articles, wherever there are several articles of one: the label is about outlets.
-- English news articles of 60 words and more, one at a time or in dumps."""
-
-OUT_OF_SCOPE = """\
-- **Deciding what is true.** The label says who controls the outlets that an article reads like. State
-  media print true reports, and independent media print false ones.
-- **Taking down, down-ranking or blocking** anything, or judging a person, because of a score.
-- Texts that are no news articles (press releases, speeches, posts, opinion), other languages, machine
-  translations.
-- Naming the outlet, the state or the author of a text: names are masked, and it cannot.
-- Texts written to deceive it: it counts words, and words can be chosen."""
-
-ETHICS = """\
-The label is about **control over the outlet**, taken from State Media Monitor's typology where it lists
-the outlet, not from reading its articles. Public broadcasters with guarantees of independence are not
-state media here and are held out of training as `mixed`. English written outside the West was long
-mistaken for propaganda by models that had only Western papers to compare with; the rate at which that
-happens to independent non-Western outlets is reported above and should be read before any use that
-touches them. The model abstains where it cannot tell; do not force an answer where a person would be
-harmed by a wrong one."""
 
 
 def manifest_metrics(figures: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,6 +86,8 @@ def render_card(manifest: Mapping[str, Any]) -> str:
     if metrics.get("protocols"):
         parts.append(f"## Data\n\n{_data(manifest, metrics)}")
         parts.append(f"## Figures\n\n{_protocols(metrics)}")
+        if answers_of(metrics)[1]:
+            parts.append(f"### What it answers\n\n{_answers(metrics)}")
         if outlet_rows(metrics):
             parts.append(f"### Several articles of one outlet\n\n{_outlets(manifest, metrics)}")
         parts.append(f"### Worst owners\n\n{_owners(metrics['per_owner'])}")
@@ -210,15 +181,13 @@ def _model(manifest: Mapping[str, Any]) -> str:
 def _data(manifest: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
     corpus = metrics["corpus"]
     rows = [
-        f"| {label} | {row['articles']:,} | {row['outlets']} | {row['owners']} |"
+        (label, f"{row['articles']:,}", f"{row['outlets']}", f"{row['owners']}")
         for label, row in corpus["by_label"].items()
     ]
     dates = f"{corpus['first_date']} to {corpus['last_date']}" if corpus["first_date"] else "no dates"
     return "\n".join(
         [
-            "| label | articles | outlets | owners |",
-            "|---|---:|---:|---:|",
-            *rows,
+            *_table(("label", "articles", "outlets", "owners"), rows),
             "",
             f"State owners: {', '.join(corpus['state_owners'])}. Dated {dates}. Corpus digest "
             f"`{str(manifest.get('corpus_sha256') or corpus['sha256'])[:16]}`. An owner is a state with "
@@ -251,16 +220,12 @@ _PROTOCOL_COLUMNS = (
 )  # fmt: skip
 
 
-def _protocol_row(title: str, row: Mapping[str, Any]) -> str:
-    cells = (*protocol_cells(title, row), number(row["false_state_rate_nonwest"]))
-    return "| " + " | ".join(cells) + " |"
+def _protocol_row(title: str, row: Mapping[str, Any]) -> tuple[str, ...]:
+    return (*protocol_cells(title, row), number(row["false_state_rate_nonwest"]))
 
 
 def _protocols(metrics: Mapping[str, Any]) -> str:
-    rows = [
-        "| " + " | ".join(_PROTOCOL_COLUMNS) + " |",
-        "|---" + "|---:" * (len(_PROTOCOL_COLUMNS) - 1) + "|",
-    ]
+    rows = []
     for name, row in metrics["protocols"].items():
         title = protocol_title(name, row)
         rows.append(_protocol_row(f"**{title}**" if name == HEADLINE else title, row))
@@ -289,13 +254,23 @@ def _protocols(metrics: Mapping[str, Any]) -> str:
     if headline.get("owner_balanced"):
         balanced = headline["owner_balanced"]
         notes.append(f"With every owner counting the same, macro-F1 is {number(balanced['macro_f1'])}.")
-    return "\n".join(rows + notes)
+    return "\n".join(_table(_PROTOCOL_COLUMNS, rows) + notes)
+
+
+def _answers(metrics: Mapping[str, Any]) -> str:
+    title, answers = answers_of(metrics)
+    lines = _table(ANSWER_COLUMNS, [answer_cells(kind, row) for kind, row in answers.items()])
+    lines += [
+        "",
+        f"Shares of the articles, {title}. It gives no answer where it abstains; intervals resample outlets. "
+        "Elsewhere on this card every article is answered, unless it is abstaining that is measured.",
+    ]
+    return "\n".join(lines)
 
 
 def _outlets(manifest: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
-    lines = ["| " + " | ".join(("articles of", *OUTLET_COLUMNS[1:])) + " |"]
-    lines.append("|---" + "|---:" * (len(OUTLET_COLUMNS) - 1) + "|")
-    lines += ["| " + " | ".join(outlet_cells(title, row)) + " |" for title, row in outlet_rows(metrics)]
+    rows = [outlet_cells(title, row) for title, row in outlet_rows(metrics)]
+    lines = _table(("articles of", *OUTLET_COLUMNS[1:]), rows)
     evidence = manifest.get("outlet_evidence")
     if evidence:
         lines += [
@@ -311,19 +286,17 @@ def _outlets(manifest: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
 
 
 def _owners(per_owner: Mapping[str, Any]) -> str:
-    lines = ["| owner, unseen | n | right | 95 % interval | no answer |", "|---|---:|---:|---|---:|"]
+    rows = []
     for label in ("state", "independent"):
         mine = [(name, row) for name, row in per_owner.items() if row["label"] == label]
         for name, row in sorted(mine, key=lambda item: (item[1]["recall"], item[0]))[:WORST_OWNERS]:
-            lines.append(
-                f"| {name} ({label}) | {row['n']:,} | {number(row['recall'])} | {interval(row['ci95'])} | "
-                f"{number(row['abstained'])} |"
-            )
-    return "\n".join(lines)
+            right, missing = number(row["recall"]), number(row["abstained"])
+            rows.append((f"{name} ({label})", f"{row['n']:,}", right, interval(row["ci95"]), missing))
+    return "\n".join(_table(("owner, unseen", "n", "right", "95 % interval", "no answer"), rows))
 
 
 def _slices(slices: Mapping[str, Any]) -> str:
-    lines = ["| slice | n | said to be state | mean p_state | ROC AUC |", "|---|---:|---:|---:|---:|"]
+    rows = []
     for row in slices.values():
         if row["n"]:
             said = [row[key] for key in ("recall_state", "false_state_rate", "called_state") if key in row]
@@ -334,8 +307,8 @@ def _slices(slices: Mapping[str, Any]) -> str:
                 number(row.get("mean_p_state", row.get("p_state"))),
                 number(row.get("roc_auc")),
             )
-            lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+            rows.append(cells)
+    return "\n".join(_table(("slice", "n", "said to be state", "mean p_state", "ROC AUC"), rows))
 
 
 def _probes(metrics: Mapping[str, Any]) -> str:
@@ -398,3 +371,9 @@ def _published() -> str:
     return "\n".join(
         [*lines, "| work | figure |", "|---|---|", *(f"| {work} | {figure} |" for work, figure in PUBLISHED)]
     )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines of a table, all columns but the first to the right."""
+    lines = ["| " + " | ".join(cells) + " |" for cells in (head, *rows)]
+    return [lines[0], "|---" + "|---:" * (len(head) - 1) + "|", *lines[1:]]

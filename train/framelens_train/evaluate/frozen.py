@@ -82,7 +82,7 @@ def evaluate_frozen(model: Model, path: Path, *, seed: int = 0) -> Evaluation:
         group = scored.take(inside & (scored.y >= 0))
         figures["protocols"][name] = {
             "title": TITLES[name],
-            **summary.protocol_figures(corpus.articles, group, seed=seed),
+            **summary.figures_and_answers(corpus.articles, group, seed=seed),
         }
         figures["outlets"][name] = _together(model, corpus, group, seed=seed)
     labelled, mixed = scored.take(scored.y >= 0), scored.take(scored.y < 0)

@@ -6,6 +6,8 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from framelens_train.evaluate.answers import ANSWER_TITLES
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -123,11 +125,12 @@ def owners_figure(per_owner: dict[str, dict[str, Any]], *, least: int = 25) -> F
     return figure
 
 
-def confusion_figure(per_owner: dict[str, dict[str, Any]]) -> Figure:
-    """What is said of each state owner's articles, and of all independents together."""
-    state = _sorted(per_owner, "state", 1)
-    rest = [row for row in per_owner.values() if row["label"] == "independent"]
-    rows = [*state, ("all independents", _together(rest))] if rest else state
+def confusion_figure(
+    per_owner: dict[str, dict[str, Any]], answers: Mapping[str, Mapping[str, Any]]
+) -> Figure:
+    """What is said of each state owner's articles, and of the independents' by region (`answer_shares`)."""
+    rows: list[tuple[str, Mapping[str, Any]]] = [*_sorted(per_owner, "state", 1)]
+    rows += [(ANSWER_TITLES[kind], row) for kind, row in answers.items() if kind != "state"]
     figure, axes = _canvas(7.2, 1.1 + 0.32 * max(len(rows), 1))
     keys = (("called_state", STATE), ("abstained", UNSURE), ("called_independent", INDEPENDENT))
     for place, (_, row) in enumerate(reversed(rows)):
@@ -230,9 +233,3 @@ def _legend(axes: Axes, entries: Sequence[tuple[str, str]]) -> None:
 def _sorted(per_owner: dict[str, dict[str, Any]], label: str, least: int) -> list[tuple[str, dict[str, Any]]]:
     rows = [(name, row) for name, row in per_owner.items() if row["label"] == label and row["n"] >= least]
     return sorted(rows, key=lambda item: (item[1]["recall"], item[0]))
-
-
-def _together(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    n = sum(row["n"] for row in rows)
-    keys = ("called_state", "abstained", "called_independent")
-    return {"n": n} | {key: sum(row[key] * row["n"] for row in rows) / n for key in keys}

@@ -15,7 +15,10 @@ from framelens_train.evaluate.outlets import TOGETHER
 from framelens_train.evaluate.plots import PROTOCOL_TITLES, protocol_title
 from framelens_train.evaluate.protocols import HEADLINE
 from framelens_train.evaluate.table import (
+    ANSWER_COLUMNS,
     OUTLET_COLUMNS,
+    answer_cells,
+    answers_of,
     interval,
     number,
     outlet_cells,
@@ -178,11 +181,16 @@ def _owners(figures: Mapping[str, Any]) -> str:
         "is the 95 % interval "
         "over articles (Wilson).",
     )
+    title, answers = answers_of(figures)
     confusion = _figure(
-        plots.confusion_figure(figures["per_owner"]),
+        plots.confusion_figure(figures["per_owner"], answers),
         "What the model says of each owner's articles when it may refuse to answer.",
     )
-    return bars + confusion
+    text = (
+        f"What it says of state media's articles and of independents', {title}; intervals resample outlets."
+    )
+    rows = [(answer_cells(kind, row), "") for kind, row in answers.items()]
+    return f"{bars}{confusion}<p>{escape(text)}</p>{_table(ANSWER_COLUMNS, rows)}"
 
 
 def _probabilities(figures: Mapping[str, Any]) -> str:

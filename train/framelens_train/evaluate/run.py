@@ -92,7 +92,7 @@ def evaluate_recipe(
     headline = results[HEADLINE]
     figures: dict[str, Any] = {
         "protocols": {
-            name: summary.protocol_figures(corpus.articles, result.scored, seed=seed)
+            name: summary.figures_and_answers(corpus.articles, result.scored, seed=seed)
             for name, result in results.items()
         },
         "unavailable": missing,

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from framelens.abstain import text_shares
 from framelens_train.evaluate import bootstrap
+from framelens_train.evaluate.answers import answer_shares
 from framelens_train.evaluate.metrics import (
     by_group,
     coverage_risk,
@@ -89,6 +90,12 @@ def protocol_figures(
             "ece": expected_calibration_error(y, p, weights=weights),
         }
     return figures
+
+
+def figures_and_answers(articles: pd.DataFrame, scored: Scored, *, seed: int = 0) -> dict[str, Any]:
+    """`protocol_figures`, and in ``answers`` what `answer_shares` finds: all that is shown of a protocol."""
+    answers = answer_shares(articles, scored.take(scored.y >= 0), seed=seed)
+    return protocol_figures(articles, scored, seed=seed) | {"answers": answers}
 
 
 def _with_intervals(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from framelens_train.evaluate.answers import ANSWER_TITLES
 from framelens_train.evaluate.outlets import TOGETHER
 from framelens_train.evaluate.plots import protocol_title
 from framelens_train.evaluate.protocols import HEADLINE
@@ -17,11 +18,15 @@ OUTLET_COLUMNS = (
     "", "n", "outlets", "macro-F1", "95 % interval", "ROC AUC", "ECE", "worst state owner",
     "false state, non-West",
 )  # fmt: skip
+ANSWER_COLUMNS = (
+    "articles of", "n", "called state", "95 % interval", "no answer", "called independent",
+    "called state, forced", "95 % interval",
+)  # fmt: skip
 
 
 def render_tables(figures: dict[str, Any]) -> list[RenderableType]:
-    """Protocols, baselines, outlets, state owners, hard slices and probes, whichever the evaluation has."""
-    tables: list[RenderableType] = [_protocols(figures)]
+    """Protocols, baselines, answers, outlets, state owners, slices, probes: whichever the evaluation has."""
+    tables: list[RenderableType] = [_protocols(figures), _answers(figures)]
     if outlet_rows(figures):
         tables.append(_outlets(figures))
     if _state_owners(figures["per_owner"]):
@@ -84,6 +89,38 @@ def _protocols(figures: dict[str, Any]) -> Table:
             number(measured.get("false_state_rate_nonwest")),
             style="dim",
         )
+    return table
+
+
+def answers_of(figures: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Title and ``answers`` of the headline protocol; of all articles where a frozen model was measured.
+
+    None are there in what was measured before they were kept.
+    """
+    protocols = figures["protocols"]
+    name = next(name for name in ("all", HEADLINE, *protocols) if name in protocols)
+    return protocol_title(name, protocols[name]), protocols[name].get("answers", {})
+
+
+def answer_cells(kind: str, row: Mapping[str, Any]) -> tuple[str, ...]:
+    """A kind of articles as the terminal, the card and the page show it; its head is `ANSWER_COLUMNS`."""
+    return (
+        ANSWER_TITLES[kind],
+        f"{row['n']:,}",
+        number(row["called_state"]),
+        interval(row["called_state_ci95"]),
+        number(row["abstained"]),
+        number(row["called_independent"]),
+        number(row["forced_state"]),
+        interval(row["forced_state_ci95"]),
+    )
+
+
+def _answers(figures: Mapping[str, Any]) -> Table:
+    title, rows = answers_of(figures)
+    table = _table(f"What it answers, {title}", *ANSWER_COLUMNS)
+    for kind, row in rows.items():
+        table.add_row(*answer_cells(kind, row))
     return table
 
 
