@@ -19,6 +19,11 @@ from framelens.outlets import OutletEvidence
 from framelens.predictor import Model, load
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option for what takes a minute and a package index."""
+    parser.addoption("--image", action="store_true", help="build what stands for the container's image, too")
+
+
 def pytest_configure() -> None:
     """One thread for linear algebra: every processor has a worker, and more threads only wait."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

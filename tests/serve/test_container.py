@@ -178,7 +178,9 @@ def lock(folder: Path, *, locked: bool) -> None:
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
+def image(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Image]:
+    if not pytestconfig.getoption("--image"):
+        pytest.skip("a minute of installing: python -m pytest --image tests/serve/test_container.py")
     probe = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest"]
     folder = tmp_path_factory.mktemp("image")
     if subprocess.run([*probe, str(folder / "probe"), "h11"], capture_output=True, check=False).returncode:
