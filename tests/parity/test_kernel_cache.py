@@ -103,6 +103,38 @@ def test_each_type_of_array_has_machine_code_of_its_own(
     assert len(made) == len(list(folder.iterdir())) == 3
 
 
+CALLS = """
+from framelens.features.compiled import jit
+import numpy as np
+
+@jit
+def add(number, more):
+    return number + more
+
+@jit
+def highest(number):
+    return number >> np.uint64(63)
+
+@jit
+def call(small, signed, large, results):
+    results[0] = add(small[0], 1)
+    results[1] = add(signed[0], small[0])
+    results[2] = add(-1, signed[0])
+    results[3] = highest(large[0])
+    return 4
+"""
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_kernel_that_others_call_is_compiled_once_for_all_kinds_of_small_numbers(tmp_path: Path) -> None:
+    module = load(tmp_path, CALLS)
+    small, signed = np.array([255], dtype=np.uint8), np.array([-(2**31)], dtype=np.int32)
+    large, results = np.array([2**63], dtype=np.uint64), np.zeros(4, dtype=np.int64)
+    assert module.call(small, signed, large, results) == 4
+    assert results.tolist() == [256, 255 - 2**31, -1 - 2**31, 1]
+    assert len(module.add._dispatcher.overloads) == 1
+
+
 @pytest.mark.parametrize(
     "damage",
     [

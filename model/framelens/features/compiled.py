@@ -52,7 +52,8 @@ class Kernel(Generic[_Parameters, _Result]):
 
     Arguments are ints, floats, arrays and named tuples of these. An array becomes a pointer to its first
     item, and nobody sees its length or whether it may be written to. What is returned is an int or a bool.
-    A kernel may call others by their names in its module; they are compiled into it.
+    A kernel may call others by their names in its module; they are compiled into it, once: numbers that fit
+    an int64 are passed as one.
 
     Raises
     ------
@@ -112,7 +113,15 @@ class Kernel(Generic[_Parameters, _Result]):
 
         njit: Any = numba.njit
         alone = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-        return njit(error_model="numpy", forceinline=self._inline, **alone)(self._function)
+        dispatcher = njit(error_model="numpy", forceinline=self._inline, **alone)(self._function)
+        typed = dispatcher.get_call_template
+
+        def widened(args: tuple[Any, ...], kws: Any) -> Any:
+            return typed(tuple(map(_widened, args)), kws)
+
+        # numba would compile it for a constant, for an int32 and for an int64, each anew
+        dispatcher.get_call_template = widened
+        return dispatcher
 
     @property
     def _numba_type_(self) -> Any:
@@ -199,6 +208,16 @@ def _compile(dispatcher: Any, args: tuple[Any, ...], passed: list[_Number]) -> b
     function.name = _SYMBOL
     code: bytes = _machine().emit_object(module)
     return code
+
+
+def _widened(kind: Any) -> Any:
+    """What an argument is passed as from kernel to kernel: numbers that fit an int64 as such."""
+    import numba.core.types
+
+    types: Any = numba.core.types
+    plain = types.unliteral(kind)
+    fits = isinstance(plain, types.Integer) and (plain.signed or plain.bitwidth < types.int64.bitwidth)
+    return types.int64 if fits else plain
 
 
 def _numba_type(value: Any) -> Any:
