@@ -238,6 +238,8 @@ def test_the_card_names_intervals_worst_owners_and_what_the_model_is_not_for(
     low, high = figures["protocols"]["owner_disjoint"]["ci95"]
     assert f"{worst['name']} (state)" in text
     assert f"{low:.2f} to {high:.2f}" in text
+    for kind, row in figures["protocols"]["owner_disjoint"]["answers"].items():
+        assert f"| {' | '.join(table.answer_cells(kind, row))} |" in text
     for phrase in ("Out of scope", "Taking down", "EUvsDisinfo", "conformal", "non-Western independents"):
         assert phrase in text
 
@@ -336,8 +338,14 @@ def test_the_command_prints_the_protocols_of_a_frozen_model(
     assert {"macro_f1", "roc_auc", "ece", "brier", "n", "ci95"} <= set(found["protocols"]["all"])
     assert {"per_owner", "per_outlet", "baselines"} <= set(found)
     assert page.read_text().startswith("<!doctype html>")
-    shown = CliRunner().invoke(evaluate, arguments[:4], catch_exceptions=False)
+    shown = CliRunner(env={"COLUMNS": "160"}).invoke(evaluate, arguments[:4], catch_exceptions=False)
     assert "owners unseen" in shown.stdout
+    answers = found["protocols"]["all"]["answers"]
+    assert set(answers) >= {"state", "independent_nonwest"}
+    for kind, row in answers.items():
+        cells = table.answer_cells(kind, row)
+        assert "".join(f"<td>{cell}</td>" for cell in cells) in page.read_text()
+        assert re.search(r"\s+".join(map(re.escape, cells)), shown.stdout)
 
 
 def test_a_corpus_that_is_not_there_is_a_user_error(folder: Path) -> None:

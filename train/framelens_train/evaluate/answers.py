@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from framelens_train.evaluate import bootstrap
+from framelens_train.evaluate.metrics import Bools, shares_of_answers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,21 +59,17 @@ def answer_shares(
     return found
 
 
-def _shares(
-    state: npt.NDArray[np.bool_], answered: npt.NDArray[np.bool_], resamples: bootstrap.Resamples
-) -> dict[str, Any]:
+def _shares(state: Bools, answered: Bools, resamples: bootstrap.Resamples) -> dict[str, Any]:
     outlets = resamples.weights.shape[1]
 
-    def interval(which: npt.NDArray[np.bool_]) -> list[float] | None:
+    def interval(which: Bools) -> list[float] | None:
         return bootstrap.interval(bootstrap.mean_draws(which, resamples)) if outlets > 1 else None
 
     return {
         "n": len(state),
         "n_outlets": outlets,
-        "called_state": float((state & answered).mean()),
+        **shares_of_answers(state, answered),
         "called_state_ci95": interval(state & answered),
-        "abstained": float((~answered).mean()),
-        "called_independent": float((~state & answered).mean()),
         "forced_state": float(state.mean()),
         "forced_state_ci95": interval(state),
     }

@@ -246,9 +246,7 @@ def by_group(
                 "ci95": list(wilson(right, n)),
             }
             entry["mean_p_state"] = float(given[inside].mean())
-            entry["called_state"] = float((state & replied)[inside].mean())
-            entry["called_independent"] = float((~state & replied)[inside].mean())
-            entry["abstained"] = float((~replied[inside]).mean())
+            entry |= shares_of_answers(state[inside], replied[inside])
             if label == 0:
                 entry["false_state_rate"] = 1.0 - right / n
             else:
@@ -256,6 +254,21 @@ def by_group(
                 entry["roc_auc"] = fold_auc(labels[against], given[against], folds[against])
             table[key] = entry
     return table
+
+
+def shares_of_answers(state: Bools, answered: Bools) -> dict[str, float]:
+    """``called_state``, ``called_independent`` and ``abstained``, which sum to 1.
+
+    Parameters
+    ----------
+    state, answered
+        Shape (n,), n at least 1: whether each would be called state, and whether it is answered at all.
+    """
+    return {
+        "called_state": float((state & answered).mean()),
+        "called_independent": float((~state & answered).mean()),
+        "abstained": float((~answered).mean()),
+    }
 
 
 def worst_group(
